@@ -14,6 +14,11 @@ var GroupVersion = api.SourceV1
 func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&GitRepository{}, &GitRepositoryList{},
+		&OCIRepository{}, &OCIRepositoryList{},
+		&HelmRepository{}, &HelmRepositoryList{},
+		&HelmChart{}, &HelmChartList{},
+		&Bucket{}, &BucketList{},
+		&ExternalArtifact{}, &ExternalArtifactList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
