@@ -1,0 +1,45 @@
+// Package apply is objects in, cluster changed: plan, order, write, prune, wait, inventory.
+//
+// An [Applier] brings the objects of one kind of owner, say every Kustomization,
+// to one cluster. A pass over an owner is three calls and none of them waits for
+// anybody but the API server:
+//
+//	plan, err := a.Plan(ctx, request)       // reads records; writes nothing
+//	            save plan.Additions          // the inventory is written ahead
+//	outcome, err := a.Apply(ctx, plan)       // dry-run a stage, write a stage
+//	            outcome.Waiting? park        // a record's change calls Config.Wake
+//	changes, left, err := a.Prune(ctx, owner, plan.Stale)
+//	report, err := a.Health(ctx, owner, outcome.Inventory)
+//
+// A pass that has to wait, for a CRD to be established or for an object to be
+// gone, ends with what it waits for. The next pass finds what is done unchanged,
+// at no request, and goes on behind it. So there is no state of a pass to keep.
+//
+// # Live records
+//
+// For every kind in some inventory one watch selects the objects that carry the
+// ownership label, and reduces each, before it is kept, to a record of about two
+// hundred bytes: identity, version, health, the marks of section 1.4 of the
+// contract, and two digests. The owned digest covers exactly the fields that our
+// field manager owns; it tells drift. The content digest covers everything that a
+// person would call a change; it tells whether a dry-run would change anything.
+// No object is kept, so no Secret is.
+//
+// An object whose desired form is the one last sent, and whose owned digest is
+// the one that sending left, needs no request. Everything else is a candidate:
+// one dry-run, and one write if the dry-run differs.
+//
+// # What is promised
+//
+//   - Nothing of a stage is written unless every candidate of the stage passed its
+//     dry-run, and nothing is deleted to be replaced before that either.
+//   - Writes of one order class run concurrently; classes follow each other.
+//   - A delete carries the UID whose ownership was checked.
+//   - Our own writes wake nobody. A drift of ours wakes its owner, and an owner
+//     that keeps losing a fight over a field is woken less and less often.
+//   - Errors are sorted and joined; those about Secrets never quote a body.
+//   - The number of requests in flight is bounded per Applier, and at rest there is
+//     a goroutine per watched kind, none per object or owner.
+//
+// Nothing here sleeps, logs, or knows what an error means to a Kustomization.
+package apply
