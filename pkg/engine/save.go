@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/conditions"
+	"github.com/fluxd/fluxd/pkg/kube"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// slowRun is how long a run may last before people are told that it runs.
+	slowRun = time.Second
+	// reasonUndecodable is the reason of an object that does not fit its type.
+	reasonUndecodable = "InvalidSpec"
+	// conflictTries bounds the tries of a status write that others race with.
+	conflictTries = 5
+)
+
+// save writes the difference between the stored status and that of work, if
+// there is one, and says so. On success base is the object as stored now.
+func (r *run) save(ctx context.Context, work api.Object) (changed bool, err error) {
+	for range conflictTries {
+		patch, err := statusPatch(r.base, work)
+		if err != nil || patch == nil {
+			return false, err
+		}
+		stored, err := r.engine.Writer.PatchStatus(ctx, r.plugin.Options().Manager, r.target(r.base), patch)
+		if err == nil {
+			r.remember(stored)
+			return true, nil
+		}
+		if !apierrors.IsConflict(err) {
+			return false, fmt.Errorf("patch the status: %w", err)
+		}
+		if err := r.rebase(ctx, work); err != nil {
+			return false, err
+		}
+	}
+	return false, apierrors.NewConflict(api.SourceV1.WithResource(r.key.Kind).GroupResource(), r.key.Name,
+		fmt.Errorf("the object changed %d times while its status was written", conflictTries))
+}
+
+// rebase reads the object live after a conflict and keeps the conditions that
+// others have set in the meantime.
+func (r *run) rebase(ctx context.Context, work api.Object) error {
+	live, err := r.engine.Writer.Get(ctx, r.target(r.base))
+	if err != nil {
+		return fmt.Errorf("read the object after a conflict: %w", err)
+	}
+	if live == nil || live.GetUID() != r.base.GetUID() {
+		return apierrors.NewNotFound(api.SourceV1.WithResource(r.key.Kind).GroupResource(), r.key.Name)
+	}
+	work.SetConditions(adopt(work.GetConditions(), r.base.GetConditions(), live.GetConditions()))
+	r.base = live
+	return nil
+}
+
+// adopt returns ours with those live conditions that were not there before and
+// that we do not set: somebody else's.
+func adopt(ours, before, live []metav1.Condition) []metav1.Condition {
+	for _, c := range live {
+		if !conditions.Has(ours, c.Type) && !conditions.Has(before, c.Type) {
+			ours = append(ours, c)
+		}
+	}
+	return conditions.Sort(ours)
+}
+
+// remember keeps what the server stored until the cache has caught up.
+func (r *run) remember(stored api.Object) {
+	if stored == nil {
+		return
+	}
+	r.base = stored
+	r.engine.table.with(r.key, func(s *state) { s.latest = stored })
+}
+
+func (r *run) target(obj metav1.Object) kube.Target {
+	return kube.Target{
+		Kind: r.key.GroupKind, Namespace: r.key.Namespace, Name: r.key.Name,
+		UID: obj.GetUID(), ResourceVersion: obj.GetResourceVersion(),
+	}
+}
+
+func (r *run) patchFinalizers(ctx context.Context, finalizers []string) error {
+	stored, err := r.engine.Writer.PatchFinalizers(ctx, r.plugin.Options().Manager, r.target(r.base), finalizers)
+	if err != nil {
+		return err
+	}
+	r.remember(stored)
+	return nil
+}
+
+// statusPatch returns the JSON merge patch (RFC 7386) of the status that turns
+// before into after, nil if they are the same.
+func statusPatch(before, after api.Object) (json.RawMessage, error) {
+	a, err := statusOf(before)
+	if err != nil {
+		return nil, err
+	}
+	b, err := statusOf(after)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Equal(a, b) {
+		return nil, nil
+	}
+	patch, err := jsonpatch.CreateMergePatch(a, b)
+	if err != nil {
+		return nil, fmt.Errorf("compare the status: %w", err)
+	}
+	if string(patch) == "{}" {
+		return nil, nil
+	}
+	return patch, nil
+}
+
+func statusOf(obj api.Object) (json.RawMessage, error) {
+	data, err := json.Marshal(obj)
+	if err != nil {
+		return nil, fmt.Errorf("encode the status: %w", err)
+	}
+	var whole struct {
+		Status json.RawMessage `json:"status"`
+	}
+	if err := json.Unmarshal(data, &whole); err != nil {
+		return nil, fmt.Errorf("encode the status: %w", err)
+	}
+	if whole.Status == nil {
+		return json.RawMessage("{}"), nil
+	}
+	return whole.Status, nil
+}
+
+// announcement is the early status write of a run that lasts.
+type announcement struct {
+	timer *time.Timer
+	mu    sync.Mutex // held while the early write is under way
+	over  bool       // guarded by mu
+}
+
+// announce marks the object Reconciling if the run is still going after a
+// while, so that people see that it was noticed.
+func (r *run) announce(ctx context.Context) *announcement {
+	a := &announcement{}
+	a.timer = time.AfterFunc(slowRun, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.over {
+			return
+		}
+		early := r.base.DeepCopyObject().(api.Object)
+		s := settlement{obj: early, now: time.Now()}
+		s.set(api.ConditionReconciling, metav1.ConditionTrue, api.ReasonProgressing, "reconciliation in progress")
+		if !conditions.IsTrue(early.GetConditions(), api.ConditionReady) || early.GetObservedGeneration() != early.GetGeneration() {
+			s.set(api.ConditionReady, metav1.ConditionUnknown, api.ReasonProgressing, "reconciliation in progress")
+		}
+		if _, err := r.save(ctx, early); err != nil && ctx.Err() == nil {
+			r.log.V(1).Info("cannot announce a long run", "error", err.Error())
+		}
+	})
+	return a
+}
+
+// stop waits for an early write under way and prevents a later one.
+func (a *announcement) stop() {
+	a.timer.Stop()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
+}
+
+// refuseStatus marks an object that does not decode as stalled. It writes the
+// three conditions and nothing else, since the rest of the status is unread.
+func (e *Engine) refuseStatus(ctx context.Context, p reconcilers.Plugin, key Key, bad *kube.Undecodable) error {
+	message := fmt.Sprintf("%s %s/%s does not decode: %v", key.Kind, key.Namespace, key.Name, bad.Err)
+	var list []metav1.Condition
+	for _, kind := range []string{api.ConditionReady, api.ConditionStalled} {
+		status := metav1.ConditionTrue
+		if kind == api.ConditionReady {
+			status = metav1.ConditionFalse
+		}
+		list = conditions.Set(list, metav1.Condition{
+			Type: kind, Status: status, Reason: reasonUndecodable, Message: message,
+			ObservedGeneration: bad.GetGeneration(),
+		}, time.Now())
+	}
+	patch, err := json.Marshal(map[string]any{"conditions": list, "observedGeneration": bad.GetGeneration()})
+	if err != nil {
+		return fmt.Errorf("encode the status: %w", err)
+	}
+	_, err = e.Writer.PatchStatus(ctx, p.Options().Manager,
+		kube.Target{Kind: key.GroupKind, Namespace: key.Namespace, Name: key.Name, UID: bad.GetUID()}, patch)
+	return err
+}

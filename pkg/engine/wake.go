@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/conditions"
+	"github.com/fluxd/fluxd/pkg/kube"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Wake runs an object soon, once, however often it is called before. It is how
+// those who watch the world on behalf of an object say that it moved.
+func (e *Engine) Wake(key Key) {
+	if !e.queue.add(key) {
+		return
+	}
+	e.table.with(key, func(s *state) { s.queued = true })
+}
+
+// WakeDependents wakes whoever reads ref.
+func (e *Engine) WakeDependents(ref Key) {
+	for _, key := range e.table.dependents(ref) {
+		e.Wake(key)
+	}
+}
+
+// changed is told of every change of the cached objects of one kind.
+func (e *Engine) changed(kind schema.GroupKind, old, obj metav1.Object) {
+	present := obj
+	if present == nil {
+		present = old
+	}
+	key := Key{GroupKind: kind, Namespace: present.GetNamespace(), Name: present.GetName()}
+	plugin, ours := e.registry.Plugin(kind)
+	switch {
+	case !ours:
+	case obj == nil:
+		e.gone(key, old)
+	default:
+		if o, ok := obj.(api.Object); ok {
+			e.know(key, plugin.References(o))
+		}
+		if asksForRun(old, obj) {
+			e.Wake(key)
+		}
+	}
+	if aspectOf(old) != aspectOf(obj) {
+		e.WakeDependents(key)
+	}
+}
+
+// know records what key reads and has the kinds of it watched.
+func (e *Engine) know(key Key, refs []Key) {
+	e.table.setReferences(key, refs)
+	if e.watch == nil {
+		return
+	}
+	for _, ref := range refs {
+		e.watch(ref.GroupKind)
+	}
+}
+
+// gone remembers the last version of a deleted object for its finalization.
+func (e *Engine) gone(key Key, last metav1.Object) {
+	if o, ok := last.(api.Object); ok {
+		e.table.with(key, func(s *state) { s.buried = o })
+	}
+	e.Wake(key)
+}
+
+// asksForRun says whether a change of an object is a reason to run it: it is
+// new, its spec changed, it is to be deleted, or somebody asked. A status write
+// is none.
+func asksForRun(old, obj metav1.Object) bool {
+	if old == nil {
+		return true
+	}
+	if _, bad := obj.(*kube.Undecodable); bad {
+		return old.GetResourceVersion() != obj.GetResourceVersion() && old.GetGeneration() != obj.GetGeneration()
+	}
+	return old.GetUID() != obj.GetUID() ||
+		old.GetGeneration() != obj.GetGeneration() ||
+		(old.GetDeletionTimestamp() == nil) != (obj.GetDeletionTimestamp() == nil) ||
+		old.GetAnnotations()[api.AnnotationReconcileRequest] != obj.GetAnnotations()[api.AnnotationReconcileRequest]
+}
+
+// aspect is what dependents may notice of an object. When it changes they run.
+type aspect struct {
+	uid              string
+	generation       int64
+	observed         int64
+	ready            bool
+	revision, digest string
+	applied          string
+}
+
+// applier is what an object that applies revisions shows its dependents.
+type applier interface{ GetLastAppliedRevision() string }
+
+func aspectOf(obj metav1.Object) aspect {
+	if obj == nil {
+		return aspect{}
+	}
+	a := aspect{uid: string(obj.GetUID()), generation: obj.GetGeneration()}
+	if o, ok := obj.(api.Object); ok {
+		a.observed = o.GetObservedGeneration()
+		a.ready = conditions.IsTrue(o.GetConditions(), api.ConditionReady)
+	}
+	if s, ok := obj.(api.Source); ok {
+		if artifact := s.GetArtifact(); artifact != nil {
+			a.revision, a.digest = artifact.Revision, artifact.Digest
+		}
+	}
+	if p, ok := obj.(applier); ok {
+		a.applied = p.GetLastAppliedRevision()
+	}
+	return a
+}

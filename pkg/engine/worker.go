@@ -1,0 +1,320 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/conditions"
+	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/kube"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// visit looks at one object and does what it needs.
+func (e *Engine) visit(ctx context.Context, p reconcilers.Plugin, key Key) {
+	e.schedule.drop(key)
+	e.table.with(key, func(s *state) { s.queued, s.running, s.parked = false, true, false })
+	after := e.act(ctx, p, key)
+	e.table.with(key, func(s *state) { s.running, s.parked = false, after == never && !s.queued })
+	switch {
+	case after == gone:
+		e.table.forget(key)
+	case after == 0:
+		e.Wake(key)
+	case after > 0:
+		e.schedule.set(key, time.Now().Add(after))
+	}
+}
+
+// gone is the delay of an object that is no more.
+const gone = time.Duration(-2)
+
+// act returns after how long the object is to be looked at again.
+func (e *Engine) act(ctx context.Context, p reconcilers.Plugin, key Key) time.Duration {
+	log := e.Log.WithValues("controller", p.Options().Controller, "controllerKind", key.Kind,
+		key.Kind, map[string]string{"name": key.Name, "namespace": key.Namespace},
+		"namespace", key.Namespace, "name", key.Name)
+	ctx = logr.NewContext(ctx, log)
+	r := &run{engine: e, plugin: p, key: key, log: log}
+	if held := e.Ledger.hold(key); held > 0 {
+		log.Info("held back: it was being reconciled when the process died", "for", held.String())
+		return held
+	}
+	switch stored := e.Cache.Stored(key.GroupKind, key.Namespace, key.Name).(type) {
+	case *kube.Undecodable:
+		return r.refuse(ctx, stored)
+	case api.Object:
+		e.table.with(key, func(s *state) {
+			r.base = newer(stored, s.latest)
+			if r.base == stored {
+				s.latest = nil
+			}
+		})
+		return r.drive(ctx)
+	default:
+		return r.bury(ctx)
+	}
+}
+
+// run is one visit to one object that exists.
+type run struct {
+	engine *Engine
+	plugin reconcilers.Plugin
+	key    Key
+	log    logr.Logger
+	// base is the object as it is stored, as far as we know.
+	base api.Object
+}
+
+// drive decides what the object needs.
+func (r *run) drive(ctx context.Context) time.Duration {
+	switch {
+	case r.base.GetDeletionTimestamp() != nil:
+		return r.finalize(ctx)
+	case r.base.IsSuspended():
+		return r.rest(ctx)
+	}
+	if err := r.claim(ctx); err != nil {
+		return r.excuse(err, "add the finalizer")
+	}
+	for {
+		after, again := r.reconcile(ctx)
+		if !again {
+			return after
+		}
+	}
+}
+
+// claim adds our finalizer where the kind needs one.
+func (r *run) claim(ctx context.Context) error {
+	finalizers := r.base.GetFinalizers()
+	if !r.plugin.Options().Finalizer || slices.Contains(finalizers, api.Finalizer) {
+		return nil
+	}
+	return r.patchFinalizers(ctx, append(slices.Clone(finalizers), api.Finalizer))
+}
+
+// reconcile runs the reconciler once and saves what came of it.
+func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
+	e, started := r.engine, time.Now()
+	work := r.base.DeepCopyObject().(api.Object)
+	request := work.GetAnnotations()[api.AnnotationReconcileRequest]
+	requested := request != "" && request != work.GetLastHandledReconcileAt()
+
+	slow := r.announce(ctx)
+	done := e.Ledger.enter(r.key)
+	end := r.call(ctx, work)
+	done()
+	slow.stop()
+	if ctx.Err() != nil {
+		return never, false // shutting down: nothing is reported
+	}
+	failures := 0
+	e.table.with(r.key, func(s *state) { failures = s.failures })
+	v := settle(work, end, r.plugin.Options(), e.Timing, failures, started)
+	again = end.err == nil && end.result.Again
+	if !again {
+		work.SetLastHandledReconcileAt(cmpOr(request, work.GetLastHandledReconcileAt()))
+	}
+	r.report(end, time.Since(started))
+	changed, err := r.save(ctx, work)
+	if err != nil {
+		return r.excuse(err, "save the status"), false
+	}
+	e.table.with(r.key, func(s *state) { s.failures, s.cold = v.failures, v.cold })
+	if again {
+		return 0, true
+	}
+	r.tell(work, v, changed || requested)
+	e.observe(r.key, time.Since(started), work)
+	e.follow(r.key, v.cold, end.err == nil)
+	return v.after, false
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// call runs the reconciler and turns a panic into an error.
+func (r *run) call(ctx context.Context, work api.Object) (end ending) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error(fmt.Errorf("panic: %v", p), "reconciler panicked", "stack", string(debug.Stack()))
+			end.err = fault.Backoff(r.plugin.Options().FailureReason, errors.New("internal error: the reconciler panicked, see the log"))
+		}
+	}()
+	end.result, end.err = r.plugin.Reconcile(ctx, work)
+	return end
+}
+
+// follow wakes whom the end of a run concerns although no watch will tell: a
+// source whose bytes are missing from memory, or those who waited for them.
+func (e *Engine) follow(key Key, cold, ok bool) {
+	switch {
+	case cold:
+		for _, ref := range e.table.references(key) {
+			if _, isSource := e.Cache.Stored(ref.GroupKind, ref.Namespace, ref.Name).(api.Source); isSource {
+				e.table.with(ref, func(s *state) { s.refilled = false })
+				e.Wake(ref)
+			}
+		}
+	case ok:
+		for _, dependent := range e.table.coldDependents(key) {
+			e.Wake(dependent)
+		}
+	}
+}
+
+// rest keeps a suspended object as it is. A source is loaded into memory at
+// its recorded revision once, for those who read it.
+func (r *run) rest(ctx context.Context) time.Duration {
+	work := r.base.DeepCopyObject().(api.Object)
+	if request := work.GetAnnotations()[api.AnnotationReconcileRequest]; request != "" {
+		work.SetLastHandledReconcileAt(request)
+	}
+	_, isSource := work.(api.Source)
+	if conditions.IsTrue(work.GetConditions(), api.ConditionReady) || isSource && len(work.GetConditions()) > 0 {
+		work.SetObservedGeneration(work.GetGeneration())
+	}
+	if _, err := r.save(ctx, work); err != nil {
+		return r.excuse(err, "save the status")
+	}
+	return r.refill(ctx)
+}
+
+func (r *run) refill(ctx context.Context) time.Duration {
+	source, ok := r.base.(api.Source)
+	if !ok || source.GetArtifact() == nil {
+		return never
+	}
+	refilled, failures := false, 0
+	r.engine.table.with(r.key, func(s *state) { refilled, failures = s.refilled, s.failures })
+	if refilled {
+		return never
+	}
+	end := r.call(ctx, r.base.DeepCopyObject().(api.Object))
+	if end.err != nil {
+		r.engine.table.with(r.key, func(s *state) { s.failures++ })
+		return r.engine.Timing.backoff(failures + 1)
+	}
+	r.engine.table.with(r.key, func(s *state) { s.refilled, s.failures = true, 0 })
+	r.engine.follow(r.key, false, true)
+	return never
+}
+
+// finalize undoes what was done for a deleted object and lets it go.
+func (r *run) finalize(ctx context.Context) time.Duration {
+	finalizers := r.base.GetFinalizers()
+	if !slices.Contains(finalizers, api.Finalizer) {
+		return never // others hold it; its end will be told
+	}
+	if after, ok := r.undo(ctx, r.base); !ok {
+		return after
+	}
+	left := slices.DeleteFunc(slices.Clone(finalizers), func(f string) bool { return f == api.Finalizer })
+	if err := r.patchFinalizers(ctx, left); err != nil {
+		return r.excuse(err, "remove the finalizer")
+	}
+	r.log.Info("finalized")
+	return never
+}
+
+// undo runs the finalization of obj and says whether it is complete, or else
+// when to go on. What it changed of the status is saved.
+func (r *run) undo(ctx context.Context, obj api.Object) (after time.Duration, ok bool) {
+	work := obj.DeepCopyObject().(api.Object)
+	err := r.callFinalize(ctx, work)
+	if err == nil {
+		r.engine.table.with(r.key, func(s *state) { s.failures = 0 })
+		return 0, true
+	}
+	failures := 0
+	r.engine.table.with(r.key, func(s *state) { failures = s.failures })
+	v := settle(work, ending{err: err}, r.plugin.Options(), r.engine.Timing, failures, time.Now())
+	r.report(ending{err: err}, 0)
+	r.engine.table.with(r.key, func(s *state) { s.failures = v.failures })
+	if r.base != nil {
+		changed, err := r.save(ctx, work)
+		if err != nil {
+			return r.excuse(err, "save the status"), false
+		}
+		r.tell(work, v, changed)
+	}
+	if v.after == never {
+		v.after = r.engine.Timing.MaxRetry
+	}
+	return v.after, false
+}
+
+func (r *run) callFinalize(ctx context.Context, work api.Object) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error(fmt.Errorf("panic: %v", p), "finalizer panicked", "stack", string(debug.Stack()))
+			err = errors.New("internal error: the finalizer panicked, see the log")
+		}
+	}()
+	return r.plugin.Finalize(ctx, work)
+}
+
+// bury finalizes an object that is gone already, where its kind needs no
+// finalizer, and forgets it.
+func (r *run) bury(ctx context.Context) time.Duration {
+	var last api.Object
+	r.engine.table.with(r.key, func(s *state) { last = s.buried })
+	if last != nil && !slices.Contains(last.GetFinalizers(), api.Finalizer) {
+		if after, ok := r.undo(ctx, last); !ok {
+			return after
+		}
+	}
+	if r.engine.Observer != nil {
+		r.engine.Observer.Forgotten(r.key)
+	}
+	return gone
+}
+
+// refuse tells people that the object does not decode.
+func (r *run) refuse(ctx context.Context, bad *kube.Undecodable) time.Duration {
+	if err := r.engine.refuseStatus(ctx, r.plugin, r.key, bad); err != nil {
+		return r.excuse(err, "report an object that does not decode")
+	}
+	r.log.Error(bad.Err, "the object does not decode; it is left alone until it is edited")
+	return never
+}
+
+// excuse logs a failed write and returns the delay before the next try.
+// Conflicts and objects that went away meanwhile are nobody's fault.
+func (r *run) excuse(err error, doing string) time.Duration {
+	switch {
+	case apierrors.IsNotFound(err):
+		return never // its deletion will be told
+	case apierrors.IsConflict(err):
+		return r.engine.Timing.MinRetry
+	}
+	failures := 0
+	r.engine.table.with(r.key, func(s *state) { s.failures++; failures = s.failures })
+	after := r.engine.Timing.backoff(failures)
+	r.log.Error(err, "cannot "+doing, "retry", after.String())
+	return after
+}
+
+func (e *Engine) observe(key Key, took time.Duration, obj api.Object) {
+	if e.Observer == nil {
+		return
+	}
+	status := metav1.ConditionUnknown
+	if ready := conditions.Get(obj.GetConditions(), api.ConditionReady); ready != nil {
+		status = ready.Status
+	}
+	e.Observer.Reconciled(key, took, status)
+}

@@ -1,0 +1,90 @@
+package kube
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Load returns how to reach the API server: the kubeconfig file if a path is
+// given, else what the environment variable KUBECONFIG names, else the service
+// account of the Pod. userAgent is how the server's audit log will know us.
+func Load(kubeconfig, userAgent string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("load the connection to the API server: %w", err)
+	}
+	config.UserAgent = userAgent
+	// The server's priority and fairness decides; a limiter here would only
+	// delay what it would have admitted.
+	config.QPS = -1
+	return config, nil
+}
+
+// Clients are the connections to one API server.
+type Clients struct {
+	// Dynamic reads and writes objects of any kind.
+	Dynamic dynamic.Interface
+	// Mapper maps kinds to resources.
+	Mapper *Mapper
+
+	config *rest.Config
+	http   *http.Client
+	codec  codec
+}
+
+// NewClients opens the connections that config describes. No request is made.
+func NewClients(config *rest.Config, scheme *runtime.Scheme) (*Clients, error) {
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("set up the connection to %s: %w", config.Host, err)
+	}
+	c := &Clients{config: config, http: httpClient, codec: codec{scheme}}
+	if c.Dynamic, err = dynamic.NewForConfigAndClient(config, httpClient); err != nil {
+		return nil, fmt.Errorf("set up the connection to %s: %w", config.Host, err)
+	}
+	root, err := c.rest(schema.GroupVersion{})
+	if err != nil {
+		return nil, err
+	}
+	c.Mapper = newMapper(root, time.Now)
+	return c, nil
+}
+
+// Config returns a copy of the configuration that the connections were opened
+// with.
+func (c *Clients) Config() *rest.Config { return rest.CopyConfig(c.config) }
+
+// rest returns a client for one group version, or for bare paths if gv is empty.
+func (c *Clients) rest(gv schema.GroupVersion) (rest.Interface, error) {
+	base, versioned, err := rest.DefaultServerUrlFor(c.config)
+	if err != nil {
+		return nil, fmt.Errorf("address of the API server: %w", err)
+	}
+	switch {
+	case gv.Version == "":
+		versioned = ""
+	case gv.Group == "":
+		versioned = "/api/" + gv.Version
+	default:
+		versioned = "/apis/" + gv.Group + "/" + gv.Version
+	}
+	content := rest.ClientContentConfig{
+		ContentType:  runtime.ContentTypeJSON,
+		GroupVersion: gv,
+		Negotiator:   runtime.NewClientNegotiator(c.codec, gv),
+	}
+	client, err := rest.NewRESTClient(base, versioned, content, nil, c.http)
+	if err != nil {
+		return nil, fmt.Errorf("client for %s: %w", gv, err)
+	}
+	return client, nil
+}

@@ -1,0 +1,17 @@
+// Package kube is the API server's edge: everything fluxd knows about talking
+// to Kubernetes and nothing about what it says.
+//
+//   - [Clients] opens the connections: one HTTP client, shared by all.
+//   - [Cache] holds one shared informer per kind of ours, typed, without
+//     managed fields, decoding object by object: one stored object that does
+//     not decode becomes an [Undecodable] and the rest of its kind goes on.
+//   - [Metadata] watches Secrets and ConfigMaps by name and version only.
+//   - [Reader] reads Secrets and ConfigMaps live.
+//   - [StatusWriter] is the only writer of status and finalizers.
+//   - [Mapper] maps kinds to resources from aggregated discovery.
+//   - [Elector] holds a Lease so that one process acts at a time.
+//
+// The package stays clear of the typed clientset and of discovery clients that
+// link it: the types of every API group are tens of MiB of binary, and fluxd
+// needs none of them. Objects from a cache are shared and must not be changed.
+package kube

@@ -1,0 +1,202 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+)
+
+// LeaseOptions say which Lease is held and for how long.
+type LeaseOptions struct {
+	Namespace, Name string
+	// Identity tells this process from others; a Pod's name will do.
+	Identity string
+	// Duration is how long others wait after the last renewal that they saw
+	// before they take over, Renew how long the holder tries to renew before it
+	// gives up, Retry the time between two tries.
+	Duration, Renew, Retry time.Duration
+	// Release gives the Lease back at the end, so that the next one need not
+	// wait for it to expire.
+	Release bool
+}
+
+// Elector holds a Lease (coordination.k8s.io/v1) so that one process acts at a
+// time. It trusts no clock but its own: a Lease counts as expired once its
+// record has not changed for its duration, as seen from here.
+type Elector struct {
+	client  rest.Interface
+	options LeaseOptions
+	clock   clock.Clock
+
+	seen   lease     // the record as last read
+	seenAt time.Time // when it last changed, by our clock
+}
+
+type lease struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              leaseSpec `json:"spec"`
+}
+
+type leaseSpec struct {
+	HolderIdentity       string           `json:"holderIdentity"`
+	LeaseDurationSeconds int              `json:"leaseDurationSeconds"`
+	AcquireTime          metav1.MicroTime `json:"acquireTime"`
+	RenewTime            metav1.MicroTime `json:"renewTime"`
+	LeaseTransitions     int              `json:"leaseTransitions"`
+}
+
+// NewElector returns an elector that has not asked for anything yet.
+func NewElector(c *Clients, o LeaseOptions, clk clock.Clock) (*Elector, error) {
+	client, err := c.rest(schema.GroupVersion{Group: "coordination.k8s.io", Version: "v1"})
+	if err != nil {
+		return nil, err
+	}
+	return &Elector{client: client, options: o, clock: clk}, nil
+}
+
+// Lead waits for the Lease, calls lead with a context that ends when the Lease
+// is lost, and returns when lead has returned. It returns nil if ctx ended and
+// an error if the Lease was lost.
+func (e *Elector) Lead(ctx context.Context, lead func(context.Context) error) error {
+	for !e.try(ctx) {
+		if !e.sleep(ctx, e.options.Retry) {
+			return nil
+		}
+	}
+	leading, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- lead(leading) }()
+	lost := e.hold(ctx, done)
+	stop()
+	if lost != nil {
+		<-done
+		return lost
+	}
+	err := <-done
+	if e.options.Release {
+		e.release()
+	}
+	return err
+}
+
+// hold renews until ctx ends or lead is done, and returns an error if the
+// Lease was lost. What lead returned stays in done.
+func (e *Elector) hold(ctx context.Context, done chan error) error {
+	renewed := e.clock.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-done:
+			done <- err
+			return nil
+		case <-e.clock.After(e.options.Retry):
+		}
+		if e.try(ctx) {
+			renewed = e.clock.Now()
+		} else if ctx.Err() == nil && e.clock.Since(renewed) > e.options.Renew {
+			return fmt.Errorf("lost the lease %s/%s", e.options.Namespace, e.options.Name)
+		}
+	}
+}
+
+func (e *Elector) sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-e.clock.After(d):
+		return true
+	}
+}
+
+// try takes or renews the Lease and says whether it is ours.
+func (e *Elector) try(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, e.options.Renew)
+	defer cancel()
+	current, err := e.read(ctx)
+	if apierrors.IsNotFound(err) {
+		return e.create(ctx)
+	}
+	if err != nil {
+		return false
+	}
+	now := e.clock.Now()
+	if current.ResourceVersion != e.seen.ResourceVersion {
+		e.seen, e.seenAt = current, now
+	}
+	holder := current.Spec.HolderIdentity
+	duration := time.Duration(current.Spec.LeaseDurationSeconds) * time.Second
+	if holder != "" && holder != e.options.Identity && now.Sub(e.seenAt) < duration {
+		return false
+	}
+	next := current
+	if holder != e.options.Identity {
+		next.Spec.LeaseTransitions++
+		next.Spec.AcquireTime = metav1.NewMicroTime(now)
+	}
+	next.Spec.HolderIdentity = e.options.Identity
+	next.Spec.LeaseDurationSeconds = int(e.options.Duration.Seconds())
+	next.Spec.RenewTime = metav1.NewMicroTime(now)
+	return e.write(ctx, next)
+}
+
+func (e *Elector) read(ctx context.Context) (lease, error) {
+	var l lease
+	body, err := e.client.Get().Namespace(e.options.Namespace).Resource("leases").Name(e.options.Name).Do(ctx).Raw()
+	if err != nil {
+		return l, err
+	}
+	return l, json.Unmarshal(body, &l)
+}
+
+func (e *Elector) create(ctx context.Context) bool {
+	now := metav1.NewMicroTime(e.clock.Now())
+	l := lease{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.options.Namespace, Name: e.options.Name},
+		Spec: leaseSpec{
+			HolderIdentity:       e.options.Identity,
+			LeaseDurationSeconds: int(e.options.Duration.Seconds()),
+			AcquireTime:          now,
+			RenewTime:            now,
+		},
+	}
+	body, err := json.Marshal(l)
+	if err != nil {
+		return false
+	}
+	return e.client.Post().Namespace(l.Namespace).Resource("leases").Body(body).Do(ctx).Error() == nil
+}
+
+// write replaces the Lease; the resourceVersion in it makes the server refuse
+// if somebody else was faster.
+func (e *Elector) write(ctx context.Context, l lease) bool {
+	body, err := json.Marshal(l)
+	if err != nil {
+		return false
+	}
+	return e.client.Put().Namespace(l.Namespace).Resource("leases").Name(l.Name).Body(body).Do(ctx).Error() == nil
+}
+
+// release gives the Lease back if it is still ours.
+func (e *Elector) release() {
+	ctx, cancel := context.WithTimeout(context.Background(), e.options.Retry)
+	defer cancel()
+	current, err := e.read(ctx)
+	if err != nil || current.Spec.HolderIdentity != e.options.Identity {
+		return
+	}
+	current.Spec.HolderIdentity = ""
+	current.Spec.LeaseDurationSeconds = 1
+	current.Spec.RenewTime = metav1.NewMicroTime(e.clock.Now())
+	e.write(ctx, current)
+}

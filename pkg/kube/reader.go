@@ -1,0 +1,59 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+)
+
+// Reader reads Secrets and ConfigMaps live. Their bodies are never cached.
+type Reader struct{ core rest.Interface }
+
+// NewReader returns a reader with the identity of c.
+func NewReader(c *Clients) (*Reader, error) {
+	core, err := c.rest(schema.GroupVersion{Version: "v1"})
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{core}, nil
+}
+
+// Secret returns the data and the type of a Secret. The error of a missing one
+// satisfies IsNotFound of the API errors package.
+func (r *Reader) Secret(ctx context.Context, namespace, name string) (data map[string][]byte, kind string, err error) {
+	var secret struct {
+		Type string            `json:"type"`
+		Data map[string][]byte `json:"data"`
+	}
+	if err := r.get(ctx, "secrets", namespace, name, &secret); err != nil {
+		return nil, "", err
+	}
+	return secret.Data, secret.Type, nil
+}
+
+// ConfigMap returns the text entries of a ConfigMap. The error of a missing
+// one satisfies IsNotFound of the API errors package.
+func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) (map[string]string, error) {
+	var configMap struct {
+		Data map[string]string `json:"data"`
+	}
+	if err := r.get(ctx, "configmaps", namespace, name, &configMap); err != nil {
+		return nil, err
+	}
+	return configMap.Data, nil
+}
+
+func (r *Reader) get(ctx context.Context, resource, namespace, name string, into any) error {
+	body, err := r.core.Get().Namespace(namespace).Resource(resource).Name(name).Do(ctx).Raw()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		// The decoder's text may quote the body, which may be a Secret.
+		return fmt.Errorf("decode %s %s/%s: malformed answer of the API server", resource, namespace, name)
+	}
+	return nil
+}
