@@ -6,8 +6,6 @@ import (
 )
 
 // JSON holds a value of any shape as it was written.
-//
-// +kubebuilder:validation:Schemaless
 type JSON struct {
 	// Raw is the encoded value, nil for null.
 	Raw []byte `json:"-"`

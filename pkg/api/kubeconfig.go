@@ -10,8 +10,8 @@ type KubeConfigReference struct {
 	// short-lived token, so that no credential is stored. Its keys are:
 	// provider (aws, azure, gcp or generic; always needed), cluster (the cloud
 	// provider's full name of the cluster; needed unless provider is generic),
-	// address and ca.crt (the API server and its CA in PEM; looked up at the
-	// cloud provider when left out), audiences (one per line, for generic only)
+	// address and ca.crt (the API server and its CA in PEM; generic needs the
+	// address, the others look up what is left out), audiences (one per line, for generic only)
 	// and serviceAccountName (the account in this namespace whose identity is
 	// exchanged; fluxd's own when left out).
 	// +optional

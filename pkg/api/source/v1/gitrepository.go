@@ -157,8 +157,8 @@ type GitRepositoryRef struct {
 	// +optional
 	Name string `json:"name,omitempty"`
 
-	// Commit is the full hash of a commit. Without branch it must be reachable
-	// from the default one.
+	// Commit is the full hash of a commit. With branch set, it must be in the
+	// history of that branch.
 	// +optional
 	Commit string `json:"commit,omitempty"`
 }
