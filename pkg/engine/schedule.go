@@ -42,6 +42,14 @@ func (s *schedule) set(key Key, at time.Time) {
 	s.arm()
 }
 
+// hasten makes key due at the given time unless it is due earlier.
+func (s *schedule) hasten(key Key, at time.Time) {
+	if due, ok := s.at(key); ok && due.Before(at) {
+		return
+	}
+	s.set(key, at)
+}
+
 // drop makes key due at no time.
 func (s *schedule) drop(key Key) {
 	s.mu.Lock()

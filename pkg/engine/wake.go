@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/kube"
@@ -115,4 +117,18 @@ func aspectOf(obj metav1.Object) aspect {
 		a.applied = p.GetLastAppliedRevision()
 	}
 	return a
+}
+
+// WakeAfter runs an object once the given time has passed, or earlier if it is
+// due earlier. An object that is running, or is woken before, is run no later
+// for it.
+func (e *Engine) WakeAfter(key Key, after time.Duration) {
+	if after <= 0 {
+		e.Wake(key)
+		return
+	}
+	if _, ours := e.registry.Plugin(key.GroupKind); !ours {
+		return
+	}
+	e.schedule.hasten(key, time.Now().Add(after))
 }
