@@ -1,14 +1,8 @@
-// Package events is the bus of facts and its observers.
-//
-// Work goes on the queue; facts go on the bus, and the bus never causes work.
-// [Bus.Publish] never blocks: each observer has a bounded queue that drops its
-// oldest fact and counts the loss, so that a dead webhook or a slow API server
-// cannot hold up a rollout. Facts reach an observer in the order in which they
-// were published.
 package events
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -32,10 +26,10 @@ type observer struct {
 }
 
 // Observe calls handle for every fact published from now on, one at a time, on
-// a goroutine of its own that ends with [Bus.Close]. At most size facts wait.
-// ctx is handed to handle.
+// a goroutine of its own that ends with [Bus.Close]. At most size facts wait, at
+// least one. ctx is handed to handle.
 func (b *Bus) Observe(ctx context.Context, name string, size int, handle func(context.Context, Fact)) {
-	o := &observer{name: name, handle: handle, size: size}
+	o := &observer{name: name, handle: handle, size: max(size, 1)}
 	o.cond = sync.NewCond(&o.mu)
 	b.mu.Lock()
 	b.observers = append(b.observers, o)
@@ -66,11 +60,12 @@ func (b *Bus) Dropped() map[string]uint64 {
 }
 
 // Close waits until the observers have handled what was published, or until
-// ctx ends, and then stops them.
+// ctx ends, and then stops them. What was not handled by then is dropped.
 func (b *Bus) Close(ctx context.Context) {
 	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for _, o := range b.observers {
+	observers := slices.Clone(b.observers) // not held while waiting: Publish never blocks
+	b.mu.RUnlock()
+	for _, o := range observers {
 		o.drain(ctx)
 	}
 }
@@ -122,19 +117,21 @@ func (o *observer) next() (Fact, bool) {
 }
 
 func (o *observer) drain(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
-		o.mu.Lock()
-		o.queue = nil
-		o.busy = false
-		o.cond.Broadcast()
-		o.mu.Unlock()
-	})
-	defer stop()
+	defer context.AfterFunc(ctx, o.abandon)()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.queue) > 0 || o.busy {
+	for !o.closed && (len(o.queue) > 0 || o.busy) {
 		o.cond.Wait()
 	}
 	o.closed = true
+	o.cond.Broadcast()
+}
+
+// abandon drops what waits and takes nothing more.
+func (o *observer) abandon() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropped += uint64(len(o.queue))
+	o.queue, o.closed = nil, true
 	o.cond.Broadcast()
 }

@@ -27,6 +27,9 @@ type Subject struct {
 	ResourceVersion string
 }
 
+// String returns Kind/namespace/name, the form people know from flux.
+func (s Subject) String() string { return s.Kind + "/" + s.Namespace + "/" + s.Name }
+
 // Fact is something that happened to an object. Facts never cause work.
 type Fact struct {
 	Subject  Subject

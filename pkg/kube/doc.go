@@ -8,6 +8,7 @@
 //   - [Metadata] watches Secrets and ConfigMaps by name and version only.
 //   - [Reader] reads Secrets and ConfigMaps live.
 //   - [StatusWriter] is the only writer of status and finalizers.
+//   - [EventWriter] writes Kubernetes events.
 //   - [Mapper] maps kinds to resources from aggregated discovery.
 //   - [Elector] holds a Lease so that one process acts at a time.
 //
