@@ -1,0 +1,202 @@
+package artifacts
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Limits bound what one tree may hold. A zero field means its default.
+type Limits struct {
+	// Bytes of all files together; 256 MiB.
+	Bytes int64
+	// Files is how many; 100,000.
+	Files int
+	// Path is the length of one path in bytes; 1,024.
+	Path int
+	// Depth is how many directories one may be nested in; 64.
+	Depth int
+}
+
+func (l Limits) orDefaults() Limits {
+	return Limits{
+		Bytes: cmp.Or(l.Bytes, 256<<20), Files: cmp.Or(l.Files, 100_000),
+		Path: cmp.Or(l.Path, 1024), Depth: cmp.Or(l.Depth, 64),
+	}
+}
+
+// Warning tells of something that a tree leaves out.
+type Warning struct{ Path, Problem string }
+
+// String returns the path and the problem.
+func (w Warning) String() string { return w.Path + ": " + w.Problem }
+
+// Builder collects the files of one tree. It is not safe for concurrent use.
+type Builder struct {
+	store  *Store
+	limits Limits
+	files  []file
+	seen   map[string]string // folded path -> path
+	blobs  map[Digest]*blob
+	links  []link
+	bytes  int64
+}
+
+type link struct{ path, target string }
+
+// NewBuilder returns a builder whose blobs are shared with what s holds.
+func (s *Store) NewBuilder(limits Limits) *Builder {
+	return &Builder{
+		store: s, limits: limits.orDefaults(),
+		seen: make(map[string]string), blobs: make(map[Digest]*blob),
+	}
+}
+
+// AddFile adds a file; only the executable bits of mode count. The content is
+// copied. Names that cannot be part of a tree are [ErrBadPath], too much of
+// anything is [ErrLimit].
+func (b *Builder) AddFile(name string, mode fs.FileMode, content []byte) error {
+	if err := b.admit(name); err != nil {
+		return err
+	}
+	if b.bytes += int64(len(content)); b.bytes > b.limits.Bytes {
+		return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
+	}
+	b.files = append(b.files, file{path: name, exec: mode&0o111 != 0, blob: b.intern(content)})
+	return nil
+}
+
+// AddSymlink adds a symbolic link. A link whose target is a file or a directory
+// of the tree becomes a copy of it; any other is left out with a [Warning].
+func (b *Builder) AddSymlink(name, target string) error {
+	if err := b.admit(name); err != nil {
+		return err
+	}
+	b.links = append(b.links, link{name, target})
+	return nil
+}
+
+// AddTree adds the files of a tree below dir; "." is the root.
+func (b *Builder) AddTree(dir string, t *Tree) error {
+	for _, f := range t.files {
+		name := path.Join(dir, f.path)
+		if err := b.admit(name); err != nil {
+			return err
+		}
+		if b.bytes += int64(f.blob.size); b.bytes > b.limits.Bytes {
+			return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
+		}
+		b.files = append(b.files, file{path: name, exec: f.exec, blob: f.blob})
+	}
+	return nil
+}
+
+// admit checks a path against the limits and the paths so far.
+func (b *Builder) admit(name string) error {
+	switch {
+	case !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, "\x00\\"):
+		return fmt.Errorf("%w %q", ErrBadPath, name)
+	case len(name) > b.limits.Path:
+		return fmt.Errorf("%w: a path has more than %d bytes", ErrLimit, b.limits.Path)
+	case strings.Count(name, "/") > b.limits.Depth:
+		return fmt.Errorf("%w: %q is nested deeper than %d", ErrLimit, name, b.limits.Depth)
+	case len(b.files)+len(b.links) >= b.limits.Files:
+		return fmt.Errorf("%w: there are more than %d files", ErrLimit, b.limits.Files)
+	}
+	folded := strings.ToLower(name)
+	if twin, ok := b.seen[folded]; ok {
+		return fmt.Errorf("%w %q: it differs from %q in case at most", ErrBadPath, name, twin)
+	}
+	b.seen[folded] = name
+	return nil
+}
+
+func (b *Builder) intern(content []byte) *blob {
+	sum := Digest(sha256.Sum256(content))
+	if known, ok := b.blobs[sum]; ok {
+		return known
+	}
+	known := b.store.blob(sum)
+	if known == nil {
+		known = newBlob(content, sum)
+	}
+	b.blobs[sum] = known
+	return known
+}
+
+// Build returns the tree and what it leaves out.
+func (b *Builder) Build() (*Tree, []Warning, error) {
+	byPath := func(x, y file) int { return strings.Compare(x.path, y.path) }
+	slices.SortFunc(b.files, byPath)
+	warnings, err := b.follow()
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortFunc(b.files, byPath)
+	for i := 1; i < len(b.files); i++ {
+		if strings.HasPrefix(b.files[i].path, b.files[i-1].path+"/") {
+			return nil, nil, fmt.Errorf("%w %q: it is a file and a directory", ErrBadPath, b.files[i-1].path)
+		}
+	}
+	return seal(b.files), warnings, nil
+}
+
+// follow replaces the links by what they point at. A link to a link is followed
+// once the other is resolved; those left over point nowhere, out of the tree,
+// or at each other.
+func (b *Builder) follow() ([]Warning, error) {
+	pending := b.links
+	for len(pending) > 0 {
+		var unresolved []link
+		base := &Tree{files: b.files}
+		var added []file
+		for _, l := range pending {
+			found := base.resolve(l)
+			if found == nil {
+				unresolved = append(unresolved, l)
+			}
+			added = append(added, found...)
+		}
+		if len(added) == 0 {
+			break
+		}
+		for _, f := range added {
+			b.bytes += int64(f.blob.size)
+		}
+		if len(b.files)+len(added) > b.limits.Files || b.bytes > b.limits.Bytes {
+			return nil, fmt.Errorf("%w: following symbolic links makes the tree too large", ErrLimit)
+		}
+		b.files = append(b.files, added...)
+		slices.SortFunc(b.files, func(x, y file) int { return strings.Compare(x.path, y.path) })
+		pending = unresolved
+	}
+	var warnings []Warning
+	for _, l := range pending {
+		warnings = append(warnings, Warning{l.path, "the symbolic link does not point at a file of the tree and is left out"})
+	}
+	return warnings, nil
+}
+
+// resolve returns the files that a link stands for, nil if it points at none. A
+// link to a directory that contains the link itself is never followed.
+func (t *Tree) resolve(l link) []file {
+	if path.IsAbs(l.target) {
+		return nil
+	}
+	target := path.Join(path.Dir(l.path), l.target)
+	if !fs.ValidPath(target) || target == "." || strings.HasPrefix(l.path, target+"/") {
+		return nil
+	}
+	if f, ok := t.lookup(target); ok {
+		return []file{{path: l.path, exec: f.exec, blob: f.blob}}
+	}
+	var out []file
+	for _, f := range t.below(target) {
+		out = append(out, file{path: l.path + f.path[len(target):], exec: f.exec, blob: f.blob})
+	}
+	return out
+}
