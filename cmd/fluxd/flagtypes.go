@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// quantity is a number of bytes, written as in a Pod's resources: 32Mi.
+type quantity int64
+
+func (q *quantity) String() string {
+	return resource.NewQuantity(int64(*q), resource.BinarySI).String()
+}
+
+// Type implements [pflag.Value].
+func (q *quantity) Type() string { return "quantity" }
+
+// Set implements [pflag.Value].
+func (q *quantity) Set(s string) error {
+	parsed, err := resource.ParseQuantity(s)
+	if err != nil {
+		return err
+	}
+	if parsed.Value() <= 0 {
+		return fmt.Errorf("%s is not positive", s)
+	}
+	*q = quantity(parsed.Value())
+	return nil
+}
+
+// gates are the feature gates that were set.
+type gates map[string]bool
+
+// knownGates says which gates of the stock controllers mean something here.
+// Gates for behaviour that fluxd always has, or that its design makes moot, are
+// accepted with the value that this implies.
+var knownGates = map[string]gate{
+	"AdditiveCELDependencyCheck":     {both: true},
+	"CacheSecretsAndConfigMaps":      {fixed: false},
+	"CancelHealthCheckOnNewRevision": {fixed: true, both: true},
+	"DirectSourceFetch":              {both: true},
+	"DisableConfigWatchers":          {both: true},
+	"DisableFailFastBehavior":        {both: true},
+	"DisableStatusPollerCache":       {both: true},
+	"ExternalArtifact":               {fixed: false},
+	"GroupChangeLog":                 {both: true},
+	"MigrateAPIVersion":              {both: true},
+	"ObjectLevelWorkloadIdentity":    {fixed: false},
+	"OptimizedGitClones":             {both: true},
+}
+
+// gate says what may be asked of a gate.
+type gate struct {
+	// fixed is the only value accepted, unless both are.
+	fixed, both bool
+}
+
+func (g *gates) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(*g)) {
+		parts = append(parts, name+"="+strconv.FormatBool((*g)[name]))
+	}
+	return strings.Join(parts, ",")
+}
+
+// Type implements [pflag.Value].
+func (g *gates) Type() string { return "gates" }
+
+// Set implements [pflag.Value].
+func (g *gates) Set(s string) error {
+	for item := range strings.SplitSeq(s, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(item), "=")
+		on, err := strconv.ParseBool(value)
+		if !ok || err != nil {
+			return fmt.Errorf("%q is not Name=true or Name=false", item)
+		}
+		known, exists := knownGates[name]
+		if !exists {
+			return fmt.Errorf("feature-gate '%s' not supported", name)
+		}
+		if !known.both && on != known.fixed {
+			return fmt.Errorf("feature-gate '%s' cannot be %t in this version", name, on)
+		}
+		(*g)[name] = on
+	}
+	return nil
+}
+
+// ignored are flags of the stock controllers that change nothing here. They are
+// accepted so that existing Deployments and patches start.
+type ignored struct {
+	storagePath, storageListen, retentionTTL string
+	retentionRecords, httpRetry              int
+	digestAlgorithm, defaultServiceAccount   string
+}
+
+func (i *ignored) register(f *pflag.FlagSet) {
+	f.StringVar(&i.storagePath, "storage-path", "", "accepted and unused: artifacts are kept in memory")
+	f.StringVar(&i.storageListen, "storage-addr", "", "accepted and unused: artifacts are not served")
+	f.StringVar(&i.retentionTTL, "artifact-retention-ttl", "60s", "accepted and unused: one artifact per source is kept")
+	f.IntVar(&i.retentionRecords, "artifact-retention-records", 2, "accepted and unused: one artifact per source is kept")
+	f.IntVar(&i.httpRetry, "http-retry", 9, "accepted and unused: artifacts are not fetched over HTTP")
+	f.StringVar(&i.digestAlgorithm, "artifact-digest-algo", "sha256", "digest of artifacts; sha256 is the only one")
+	f.StringVar(&i.defaultServiceAccount, "default-service-account", "", "not supported yet: refused, since ignoring it would widen what tenants may do")
+}
+
+// validate refuses flags that it would be wrong to ignore.
+func (i *ignored) validate() error {
+	var bad []error
+	if i.digestAlgorithm != "sha256" {
+		bad = append(bad, fmt.Errorf("--artifact-digest-algo: %q is not supported, only sha256 is", i.digestAlgorithm))
+	}
+	if i.defaultServiceAccount != "" {
+		bad = append(bad, errors.New("--default-service-account: impersonation is not supported yet"))
+	}
+	return errors.Join(bad...)
+}
+
+// writeFlags writes the flags of run as a Markdown table.
+func writeFlags(w io.Writer) {
+	o := defaults()
+	f := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	o.register(f)
+	fmt.Fprintln(w, "| Flag | Default | Meaning |")
+	fmt.Fprintln(w, "|---|---|---|")
+	f.VisitAll(func(flag *pflag.Flag) {
+		fmt.Fprintf(w, "| `--%s` | `%s` | %s |\n", flag.Name, flag.DefValue, flag.Usage)
+	})
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fluxd/fluxd/pkg/engine"
+	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/kube"
+)
+
+const (
+	// recorderQueue and notifierQueue are how many facts may wait for each.
+	recorderQueue = 1024
+	notifierQueue = 1024
+)
+
+// observer hands what the engine does to the metrics.
+type observer struct{ metrics *events.Metrics }
+
+// Reconciled implements [engine.Observer].
+func (o observer) Reconciled(key engine.Key, took time.Duration, ready metav1.ConditionStatus) {
+	o.metrics.Reconciled(key.Kind, key.Namespace, key.Name, took, ready)
+}
+
+// Forgotten implements [engine.Observer].
+func (o observer) Forgotten(key engine.Key) { o.metrics.Forgotten(key.Kind, key.Namespace, key.Name) }
+
+// LostWakeup implements [engine.Observer].
+func (o observer) LostWakeup(engine.Key) { o.metrics.LostWakeup() }
+
+// observeFacts connects the observers to the bus.
+func (d *daemon) observeFacts() error {
+	writer, err := kube.NewEventWriter(d.clients)
+	if err != nil {
+		return err
+	}
+	ctx, instance := context.Background(), identity()
+	recorder := events.NewRecorder(writer, instance, d.log.WithName("events"))
+	d.bus.Observe(ctx, "recorder", recorderQueue, recorder.Handle)
+	if address := d.options.eventsAddr; address != "" {
+		notifier := events.NewNotifier(address, instance, d.log.WithName("notifications"))
+		d.bus.Observe(ctx, "notifier", notifierQueue, notifier.Handle)
+	}
+	d.server.metrics.Bus(d.bus)
+	return nil
+}

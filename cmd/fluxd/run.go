@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/scheme"
+	"github.com/fluxd/fluxd/pkg/engine"
+	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/kube"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+)
+
+// run builds the daemon, runs it until ctx ends, and takes it down in order.
+func run(ctx context.Context, o *options, logs io.Writer) error {
+	log, err := newLogger(o.logLevel, o.logEncoding, logs)
+	if err != nil {
+		return err
+	}
+	limitMemory(log)
+	d, err := build(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	log.Info("starting fluxd", "version", version, "server", d.clients.Config().Host)
+	return d.run(ctx)
+}
+
+// limitMemory sets the garbage collector's goal below the limit of the cgroup,
+// where there is one and GOMEMLIMIT does not say otherwise.
+func limitMemory(log logr.Logger) {
+	limit, err := memlimit.Set(memlimit.WithRatio(0.85))
+	if err != nil {
+		log.V(1).Info("no memory limit to heed", "reason", err.Error())
+		return
+	}
+	log.V(1).Info("memory limit", "bytes", limit)
+}
+
+// daemon is every part of the process.
+type daemon struct {
+	options  *options
+	log      logr.Logger
+	clients  *kube.Clients
+	cache    *kube.Cache
+	metadata *kube.Metadata
+	engine   *engine.Engine
+	bus      *events.Bus
+	parts    *parts
+	server   *server
+}
+
+// build makes every part and connects them. Nothing runs yet.
+func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
+	config, err := kube.Load(o.kubeconfig, "fluxd/"+version)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = o.qps, o.burst
+	d := &daemon{options: o, log: log, bus: &events.Bus{}}
+	if d.clients, err = kube.NewClients(config, scheme.New()); err != nil {
+		return nil, err
+	}
+	scope := kube.Scope{Namespace: o.scopeNamespace(), Selector: o.watchSelector}
+	if d.cache, err = kube.NewCache(d.clients, watched(), scope); err != nil {
+		return nil, err
+	}
+	if d.server, err = newServer(o, log); err != nil {
+		return nil, err
+	}
+	if d.parts, err = newParts(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := d.observeFacts(); err != nil {
+		return nil, err
+	}
+	return d, d.buildEngine()
+}
+
+// watched returns the kinds whose objects are noticed.
+func watched() []api.Resource { return api.Resources() }
+
+func (d *daemon) buildEngine() error {
+	o := d.options
+	registry, err := reconcilers.NewRegistry(d.parts.plugins()...)
+	if err != nil {
+		return err
+	}
+	writer, err := kube.NewStatusWriter(d.clients, api.Resources())
+	if err != nil {
+		return err
+	}
+	ledger, err := d.ledger()
+	if err != nil {
+		return err
+	}
+	d.engine = engine.New(engine.Config{
+		Registry: registry,
+		Kinds:    d.cache.Kinds(),
+		Cache:    d.cache,
+		Writer:   writer,
+		Bus:      d.bus,
+		Observer: d.server.observer(),
+		Timing: engine.Timing{
+			Jitter:   float64(o.jitterPercent) / 100,
+			MinRetry: o.minRetry, MaxRetry: o.maxRetry,
+		},
+		Watch:  d.watchConfig(),
+		Ledger: ledger,
+		Grace:  o.grace,
+		Log:    d.log,
+	})
+	configScope := kube.Scope{Namespace: o.scopeNamespace(), Selector: o.configSelector}
+	d.metadata, err = kube.NewMetadata(d.clients, configScope, func(kind schema.GroupKind, namespace, name string) {
+		d.engine.WakeDependents(reconcilers.NewRef(kind, namespace, name))
+	})
+	d.parts.wake = d.engine.WakeAfter
+	return err
+}
+
+// watchConfig returns what has Secrets and ConfigMaps watched, nil if they are
+// not to be.
+func (d *daemon) watchConfig() func(schema.GroupKind) {
+	if d.options.gates["DisableConfigWatchers"] {
+		return nil
+	}
+	return func(kind schema.GroupKind) { d.metadata.Want(kind) }
+}
+
+// ledger opens the memory of crashes, which needs a directory that outlives the
+// process.
+func (d *daemon) ledger() (*engine.Ledger, error) {
+	if d.options.cacheDir == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(d.options.cacheDir, 0o700); err != nil {
+		return nil, fmt.Errorf("--cache-dir: %w", err)
+	}
+	return engine.OpenLedger(d.options.cacheDir)
+}
+
+// run serves and works until ctx ends or something essential fails.
+func (d *daemon) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var running sync.WaitGroup
+	defer running.Wait()
+	failed := make(chan error, 2)
+	running.Go(func() { failed <- d.server.run(ctx) })
+
+	work := d.work
+	if d.options.election {
+		work = d.lead
+	}
+	running.Go(func() { failed <- work(ctx) })
+	err := <-failed
+	cancel()
+	return errors.Join(err, <-failed)
+}
+
+// work watches and reconciles until ctx ends. The watches outlive the engine, so
+// that the last runs see the truth.
+func (d *daemon) work(ctx context.Context) error {
+	listed, err := d.engine.Listen()
+	if err != nil {
+		return err
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var watches sync.WaitGroup
+	watches.Go(func() { d.cache.Start(watching) })
+	watches.Go(func() { d.metadata.Start(watching) })
+	go d.server.readyAfter(ctx, listed)
+	err = d.engine.Run(ctx, listed)
+	stop()
+	watches.Wait()
+	return err
+}
+
+// lead works while this process holds the Lease.
+func (d *daemon) lead(ctx context.Context) error {
+	o := d.options
+	elector, err := kube.NewElector(d.clients, kube.LeaseOptions{
+		Namespace: o.namespace, Name: leaseName(o.watchSelector), Identity: identity(),
+		Duration: o.leaseDuration, Renew: o.electionRenewDeadline, Retry: o.electionRetry,
+		Release: o.electionRelease,
+	}, clock.RealClock{})
+	if err != nil {
+		return err
+	}
+	d.server.standby()
+	return elector.Lead(ctx, d.work)
+}
+
+// close flushes and frees what build made, last first.
+func (d *daemon) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if d.parts != nil {
+		d.parts.close(ctx)
+	}
+	d.bus.Close(ctx)
+}
