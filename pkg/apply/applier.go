@@ -2,13 +2,18 @@ package apply
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/utils/clock"
 )
 
 // Owner is the object whose manifests are applied. Its kind is that of the
@@ -43,11 +48,12 @@ type Config struct {
 	// StageKinds are applied before everything that is not a CRD, Namespace,
 	// ClusterRole or *Class.
 	StageKinds []schema.GroupKind
+	// MigrateAPIVersion moves what other managers recorded to the API version that is
+	// applied.
+	MigrateAPIVersion bool
 	// NoWatch reads objects when they are needed instead of watching them, as a
 	// remote cluster asks for.
 	NoWatch bool
-	// Clock is the wall clock; nil means the real one.
-	Clock clock.PassiveClock
 	// Wake is called when something an owner left, or waits for, has changed, with
 	// how long to wait before acting on it. It must not block, and it may be called
 	// for an owner that is running.
@@ -57,62 +63,109 @@ type Config struct {
 // Applier applies the objects of one kind of owner to one cluster. It is safe
 // for concurrent use by passes over different owners.
 type Applier struct {
-	cfg Config
+	cfg     Config
+	client  dynamic.Interface // as whom it writes and reads
+	reducer *reducer
+	store   *store
+	slots   chan struct{} // held by a request in flight
 }
 
 // New returns an applier. [Applier.Close] ends its watches.
-func New(cfg Config) *Applier { return &Applier{cfg: cfg} }
+func New(cfg Config) *Applier {
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 8
+	}
+	r := &reducer{
+		hash: newHasher(), manager: cfg.Manager, labels: cfg.Labels, prefix: cfg.MarkPrefix,
+		takeover: newTakeover(cfg.Manager, cfg.OverrideManagers, cfg.MigrateAPIVersion),
+	}
+	return &Applier{
+		cfg: cfg, client: cfg.Dynamic, reducer: r,
+		store: newStore(r, cfg.Wake, cfg.NoWatch),
+		slots: make(chan struct{}, cfg.Concurrency),
+	}
+}
 
 // As returns an applier that writes and reads as somebody else. Records and what
 // is remembered of owners are shared with a; objects that do not carry an owner's
-// labels are read through d only.
-func (a *Applier) As(d dynamic.Interface) *Applier { return &Applier{cfg: a.cfg} }
+// labels are read through d only. Use one d per identity: watches of single objects
+// are shared by it.
+func (a *Applier) As(d dynamic.Interface) *Applier {
+	other := *a
+	other.client = d
+	return &other
+}
 
 // Close ends every watch and waits until they have ended.
-func (a *Applier) Close() {}
-
-var errUnfinished = errors.New("apply: not part of this build yet")
-
-// Apply carries out plan: stage by stage, a dry-run of everything that changed,
-// and only if all of it passed the writes. It returns what was done together with
-// a *[StageError] when a stage did not pass, and early, with Outcome.Waiting,
-// when the next stage needs this one to be healthy first or when an object that
-// is replaced is not gone yet.
-func (a *Applier) Apply(ctx context.Context, plan *Plan) (Outcome, error) {
-	return Outcome{}, errUnfinished
-}
-
-// Outcome is what [Applier.Apply] did.
-type Outcome struct {
-	// Changes has an element per object of the stages that were carried out.
-	Changes Changes
-	// Inventory has every desired object, whether or not its stage was reached.
-	Inventory Inventory
-	// Waiting names what must be healthy, or gone, before the rest can go on. Wake
-	// is called when that changes. Empty means that the plan is carried out.
-	Waiting Inventory
-	// Warnings are sentences for people, such as fields that were left out because
-	// the API server does not know them.
-	Warnings []string
-}
-
-// Prune deletes stale objects of owner in reverse order: those that still carry
-// its labels and no mark that protects them. It returns what it did, in that
-// order, and which entries could not be decided and belong back into the
-// inventory.
-func (a *Applier) Prune(ctx context.Context, owner Owner, stale Inventory) (Changes, Inventory, error) {
-	return nil, stale, errUnfinished
-}
-
-// Remaining returns those of entries whose objects still exist. Wake is called
-// when one of them is gone.
-func (a *Applier) Remaining(ctx context.Context, owner Owner, entries Inventory) (Inventory, error) {
-	return nil, errUnfinished
-}
+func (a *Applier) Close() { a.store.close() }
 
 // Watch keeps the records of exactly these entries and lets go of the others of
 // owner. Plan does it too; Watch is for an owner that is not planned for now.
-func (a *Applier) Watch(owner Owner, entries Inventory) {}
+func (a *Applier) Watch(owner Owner, entries Inventory) {
+	m := a.mapper()
+	var targets []target
+	for _, e := range entries {
+		if v, err := m.any(e); err == nil {
+			targets = append(targets, a.target(v))
+		}
+	}
+	a.store.attach(owner, forKinds, targets)
+}
 
 // Forget drops everything that is remembered of owner.
-func (a *Applier) Forget(owner Owner) {}
+func (a *Applier) Forget(owner Owner) { a.store.forget(owner) }
+
+func (a *Applier) mapper() *mapper { return &mapper{RESTMapper: a.cfg.Mapper} }
+
+// resource is where requests about an object go.
+func (a *Applier) resource(v served, k key) dynamic.ResourceInterface {
+	return a.client.Resource(v.gvr).Namespace(k.namespace)
+}
+
+// get reads one object; nil means that it does not exist.
+func (a *Applier) get(ctx context.Context, v served, k key) (*unstructured.Unstructured, error) {
+	obj, err := a.resource(v, k).Get(ctx, k.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return obj, err
+}
+
+// each calls f for 0 to n-1, as many at a time as requests may be in flight, and
+// returns when all are done or ctx has ended. A panic of f is one of the caller's
+// goroutine, where somebody recovers it.
+func (a *Applier) each(ctx context.Context, n int, f func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	var panicked atomic.Value
+	for range min(n, cap(a.slots)) {
+		workers.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					panicked.Store(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+				}
+			}()
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				a.inSlot(ctx, func() { f(i) })
+			}
+		})
+	}
+	workers.Wait()
+	if r := panicked.Load(); r != nil {
+		panic(r)
+	}
+}
+
+// inSlot calls f when a request may be sent, or not at all if ctx ends first.
+func (a *Applier) inSlot(ctx context.Context, f func()) {
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+		f()
+	case <-ctx.Done():
+	}
+}

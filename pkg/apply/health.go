@@ -1,20 +1,16 @@
 package apply
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
+	"unique"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
-
-// Rule judges one object, given whole, in place of the general rules. The message
-// explains any status but Current. An error makes the status Unknown.
-type Rule func(obj map[string]any) (s status.Status, message string, err error)
-
-// Rules are rules by kind. A rule under an empty Kind is for every kind of its
-// group that has none of its own.
-type Rules map[schema.GroupKind]Rule
 
 // Finding is the health of one object.
 type Finding struct {
@@ -27,9 +23,6 @@ type Finding struct {
 
 // String returns the form that people know: Deployment/apps/web status: 'Failed'.
 func (f Finding) String() string {
-	if f.Status == "" {
-		return "can't determine status for " + f.Entry.String()
-	}
 	s := f.Entry.String() + " status: '" + f.Status.String() + "'"
 	if f.Err != nil {
 		s += ": " + f.Err.Error()
@@ -67,9 +60,184 @@ func (r Report) Failed() []Finding {
 // Failed.
 func (r Report) Terminal() bool { return len(r.Failed()) == len(r.Findings) }
 
+// Times after which health that sends no event is asked for again.
+const recheckTimed = status.ScheduleWindow + time.Second
+
+// ErrNamespaceRequired says that an object cannot be looked for without a namespace.
+var ErrNamespaceRequired = errors.New("the kind is namespaced, and no namespace is given")
+
 // Health returns the health of entries from their records, and sees to it that
 // Wake is called when that of an object which is not Current changes. It never
-// waits. Entries that owner does not own are read with the identity of a.
+// waits for anything but an answer of the API server. Entries that owner has not
+// applied are read with the identity of a; those without a version are looked for at
+// the preferred one.
 func (a *Applier) Health(ctx context.Context, owner Owner, entries Inventory) (Report, error) {
-	return Report{}, errUnfinished
+	checks, err := a.checks(owner, entries)
+	if err != nil {
+		return Report{}, err
+	}
+	a.attachSingles(ctx, owner, checks)
+	a.attachPods(ctx, owner, checks)
+	a.each(ctx, len(checks), func(i int) { a.examine(ctx, owner, checks[i]) })
+	r := Report{Total: len(checks)}
+	for _, c := range checks {
+		r.add(c)
+	}
+	slices.SortFunc(r.Findings, func(f, g Finding) int { return cmp.Compare(f.Entry.String(), g.Entry.String()) })
+	return r, ctx.Err()
+}
+
+// check is the health of one object on its way into a report.
+type check struct {
+	entry  Entry
+	served served
+	src    *source
+	key    key
+	// single: the object is watched by itself.
+	single bool
+	// pods are watched beside it, as it may fail by them.
+	pods *source
+
+	health  health
+	message string
+	err     error
+	recheck time.Duration
+}
+
+func (r *Report) add(c *check) {
+	if c.recheck > 0 && (r.Recheck == 0 || c.recheck < r.Recheck) {
+		r.Recheck = c.recheck
+	}
+	if c.health == current && c.err == nil {
+		return
+	}
+	f := Finding{Entry: c.entry, Status: c.health.status(), Message: c.message, Err: c.err}
+	if c.health == unknown && c.err == nil {
+		f.Message, f.Err = "", errors.New(c.message)
+	}
+	r.Findings = append(r.Findings, f)
+}
+
+// checks finds out where the records of entries are.
+func (a *Applier) checks(owner Owner, entries Inventory) ([]*check, error) {
+	m := a.mapper()
+	checks := make([]*check, len(entries))
+	for i, e := range entries {
+		c := &check{entry: e}
+		checks[i] = c
+		v, err := m.any(e)
+		if err != nil {
+			c.err, c.recheck = err, recheckBlind
+			continue
+		}
+		if v.namespaced && e.Namespace == "" {
+			return nil, fmt.Errorf("check health of %s: %w", e, ErrNamespaceRequired)
+		}
+		c.served, c.key = v, v.place(e.Namespace, e.Name)
+		c.src = a.store.find(a.target(v))
+		c.single = c.src == nil || !a.store.knows(c.src, c.key, owner, a.client == a.cfg.Dynamic)
+	}
+	return checks, nil
+}
+
+// knows says whether the records of src can tell owner about an object: it is of
+// owner, or whoever asks may read as we do.
+func (s *store) knows(src *source, k key, owner Owner, trusted bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sl := src.slots[k]
+	me := unique.Make(owner)
+	return sl != nil && (sl.left.owner == me || sl.here && (sl.record.owner == me || trusted))
+}
+
+// attachSingles watches by themselves the objects that no other watch covers.
+func (a *Applier) attachSingles(ctx context.Context, owner Owner, checks []*check) {
+	var single []*check
+	var targets []target
+	for _, c := range checks {
+		if c.single {
+			single = append(single, c)
+			targets = append(targets, target{
+				client: a.client, gvr: c.served.gvr, namespace: c.key.namespace, fields: "metadata.name=" + c.key.name,
+			})
+		}
+	}
+	sources := a.store.attach(owner, forSingles, targets)
+	for i, c := range single {
+		c.src = sources[i]
+	}
+	a.store.await(ctx, sources)
+}
+
+// examine fills in the health of one object and arms the wake of owner.
+func (a *Applier) examine(ctx context.Context, owner Owner, c *check) {
+	if c.err != nil {
+		return
+	}
+	rec, here, reread := a.store.consult(owner, c)
+	if reread {
+		live, err := a.get(ctx, c.served, c.key)
+		if err != nil {
+			c.err, c.recheck = err, recheckBlind
+			return
+		}
+		a.store.refresh(c.src, c.key, live)
+		rec, here, _ = a.store.consult(owner, c)
+	}
+	switch {
+	case here:
+		c.health, c.message = rec.health, rec.message
+	case rec.flags&expires != 0:
+		c.health = current // a Job that has deleted itself was done
+	default:
+		c.health = notFound
+	}
+	if c.health == inProgress && rec.flags&timed != 0 {
+		c.recheck = recheckTimed
+	}
+	if c.health == inProgress && c.pods != nil && a.store.podFailed(owner, c.pods) {
+		c.health, c.message = failed, "a Pod of it has failed"
+	}
+}
+
+// consult reads the record of c and, if it is not current, arms the wake of owner.
+// It asks for the object to be read where the record cannot be trusted.
+func (s *store) consult(owner Owner, c *check) (rec record, here, reread bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl := c.src.slots[c.key]; sl != nil {
+		rec, here = sl.record, sl.here
+	}
+	if c.src.state == blind || c.src.state == starting {
+		reread, c.recheck = true, recheckBlind
+	}
+	if here && rec.flags&(stale|timed) != 0 {
+		reread = true
+	}
+	if !here || rec.health != current {
+		c.src.arm(owner, c.key)
+	} else {
+		c.recheck = 0
+	}
+	return rec, here, reread
+}
+
+// Remaining returns those of entries whose objects still exist. Wake is called
+// when one of them is gone, unless the kind cannot be watched.
+func (a *Applier) Remaining(ctx context.Context, owner Owner, entries Inventory) (Inventory, error) {
+	report, err := a.Health(ctx, owner, entries)
+	if err != nil {
+		return nil, err
+	}
+	gone := make(map[Entry]bool, len(report.Findings))
+	for _, f := range report.Findings {
+		gone[f.Entry] = f.Status == status.NotFoundStatus
+	}
+	var remaining Inventory
+	for _, e := range entries {
+		if !gone[e] {
+			remaining = append(remaining, e)
+		}
+	}
+	return remaining, nil
 }

@@ -2,7 +2,10 @@ package apply
 
 import (
 	"context"
+	"slices"
+	"unique"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -17,21 +20,13 @@ type Request struct {
 	// it has.
 	CommonLabels, CommonAnnotations map[string]string
 	// Ignore are the rules of spec.ignore.
-	Ignore []IgnoreRule
+	Ignore []api.IgnoreRule
 	// Rules judge the health of kinds that the general rules do not fit.
-	Rules Rules
+	Rules *Rules
 	// Force replaces objects whose change the API server refuses as immutable.
 	Force bool
 	// Resync compares every object with the server, whatever is remembered.
 	Resync bool
-}
-
-// IgnoreRule names fields whose drift is left alone in existing objects.
-type IgnoreRule struct {
-	// Paths are JSON pointers.
-	Paths []string
-	// Match says which objects; nil means all of them.
-	Match func(*unstructured.Unstructured) bool
 }
 
 // Plan is what has to be done for one owner.
@@ -44,14 +39,175 @@ type Plan struct {
 	Additions Inventory
 	// Stale are the entries of the last inventory that are not desired any more.
 	Stale Inventory
+	// Warnings are sentences for people about the desired objects.
+	Warnings []string
+
+	steps  []*step
+	mapper *mapper
+	force  bool
+	ignore *ignoreRules
 }
 
 // Unchanged says that applying the plan would send nothing: every object is as it
-// was left, and nothing is stale.
-func (p *Plan) Unchanged() bool { return false }
+// was left, or nobody's business, and nothing is stale.
+func (p *Plan) Unchanged() bool {
+	return len(p.Stale) == 0 && !slices.ContainsFunc(p.steps, (*step).pending)
+}
+
+// Candidates counts the objects that Apply will at least compare with the server.
+func (p *Plan) Candidates() int {
+	n := 0
+	for _, s := range p.steps {
+		if s.pending() {
+			n++
+		}
+	}
+	return n
+}
 
 // Plan compares what is wanted with what is remembered. It prepares the objects
 // (labels, normal form), and fails on those that may not be sent at all, such as
 // Secrets that are still encrypted. It writes nothing. The only requests are first
 // lists of kinds that were not watched so far, and reads of kinds that cannot be.
-func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) { return nil, errUnfinished }
+func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
+	ignore, err := compileIgnore(r.Ignore, a.reducer.hash)
+	if err != nil {
+		return nil, err
+	}
+	a.store.agree(r.Owner, ignore, r.Rules)
+	a.store.disarm(r.Owner)
+	p := &Plan{Owner: r.Owner, mapper: a.mapper(), force: r.Force, ignore: a.store.terms(r.Owner).ignore}
+	if err := a.steps(p, r); err != nil {
+		return nil, err
+	}
+	p.Additions = p.Inventory.Without(r.Inventory)
+	p.Stale = r.Inventory.Without(p.Inventory)
+	a.attach(p)
+	a.recall(ctx, p, r.Inventory)
+	for _, s := range p.steps {
+		s.verdict = decide(s.facts(r.Owner, r.Resync))
+	}
+	return p, ctx.Err()
+}
+
+// steps prepares the desired objects and puts them in order.
+func (a *Applier) steps(p *Plan, r Request) error {
+	p.mapper.declare(r.Objects)
+	pre := preparer{
+		labels: a.cfg.Labels, owner: r.Owner, prefix: a.cfg.MarkPrefix,
+		common: r.CommonLabels, annotations: r.CommonAnnotations,
+	}
+	var errs []*ObjectError
+	for _, obj := range r.Objects {
+		if err := pre.prepare(obj); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.steps = append(p.steps, a.step(p, obj))
+	}
+	if len(errs) > 0 {
+		return newStageError(errs, false)
+	}
+	slices.SortStableFunc(p.steps, func(s, t *step) int {
+		if s.stage != t.stage {
+			return s.stage - t.stage
+		}
+		return s.entry.compare(t.entry)
+	})
+	p.dedupe()
+	for _, s := range p.steps {
+		p.Inventory = append(p.Inventory, s.entry)
+	}
+	return nil
+}
+
+// step returns the step of one prepared object.
+func (a *Applier) step(p *Plan, obj *unstructured.Unstructured) *step {
+	s := &step{obj: obj, entry: EntryOf(obj), marks: marksOf(obj, a.cfg.MarkPrefix)}
+	s.stage = stageOf(s.entry.GroupKind(), a.cfg.StageKinds)
+	s.skip = p.ignore.pointers(obj)
+	s.want = mix(a.reducer.hash.value(obj.Object, nil), p.ignore.sum())
+	v, err := p.mapper.known(s.entry.GroupVersionKind())
+	if err == nil {
+		s.serve(v)
+	} else if namespaced, ok := p.mapper.namespaced(s.entry.GroupKind()); ok && !namespaced {
+		s.entry.Namespace = ""
+	}
+	return s
+}
+
+// dedupe leaves the last of several objects of one identity, as applying them one
+// after the other would, and says so.
+func (p *Plan) dedupe() {
+	last := make(map[Entry]*step, len(p.steps))
+	for _, s := range p.steps {
+		if last[s.entry.identity()] != nil {
+			p.Warnings = append(p.Warnings, s.entry.String()+" is declared more than once; the last one counts")
+		}
+		last[s.entry.identity()] = s
+	}
+	p.steps = slices.DeleteFunc(p.steps, func(s *step) bool { return last[s.entry.identity()] != s })
+}
+
+// attach watches the kinds of what is desired and of what was.
+func (a *Applier) attach(p *Plan) {
+	var targets []target
+	for _, s := range p.steps {
+		if s.served != (served{}) {
+			targets = append(targets, a.target(s.served))
+		}
+	}
+	for _, e := range p.Stale {
+		if v, err := p.mapper.any(e); err == nil {
+			targets = append(targets, a.target(v))
+		}
+	}
+	sources := a.store.attach(p.Owner, forKinds, targets)
+	i := 0
+	for _, s := range p.steps {
+		if s.served != (served{}) {
+			s.src = sources[i]
+			i++
+		}
+	}
+}
+
+// target is what is watched for a kind.
+func (a *Applier) target(v served) target {
+	return target{client: a.cfg.Dynamic, gvr: v.gvr, labels: a.cfg.Labels.Name}
+}
+
+// recall fills in what is known of the live objects.
+func (a *Applier) recall(ctx context.Context, p *Plan, inventory Inventory) {
+	had := make(map[Entry]struct{}, len(inventory))
+	for _, e := range inventory {
+		had[e.identity()] = struct{}{}
+	}
+	var sources []*source
+	for _, s := range p.steps {
+		if _, old := had[s.entry.identity()]; old && s.src != nil {
+			s.old = true
+			if len(sources) == 0 || sources[len(sources)-1] != s.src {
+				sources = append(sources, s.src)
+			}
+		}
+	}
+	a.store.await(ctx, sources)
+	a.store.recall(p.steps)
+	blind := slices.DeleteFunc(slices.Clone(p.steps), func(s *step) bool { return !s.unread(p.Owner) })
+	a.each(ctx, len(blind), func(i int) { a.read(ctx, blind[i]) })
+}
+
+// read looks at the live object of s where no record can be trusted. An error leaves
+// it unknown: the dry-run will say more.
+func (a *Applier) read(ctx context.Context, s *step) {
+	live, err := a.get(ctx, s.served, s.key)
+	if err != nil {
+		return
+	}
+	s.rec, s.here = a.store.refresh(s.src, s.key, live)
+	s.known = true
+}
+
+// terms returns what o asks of its records.
+func (s *store) terms(o Owner) terms { return s.termsOf(unique.Make(o)) }
