@@ -1,0 +1,15 @@
+// Package git reads Git repositories over HTTP and SSH, without a git binary
+// and without a work tree on disk.
+//
+// A [Remote] is a repository and the right to read it. [Remote.Connect] asks it
+// for its references, which is one small request; [Session.Resolve] finds the
+// commit that a [Ref] stands for; [Session.Fetch] gets that commit, and no more
+// of the history than the server makes it take, into memory and turns it into a
+// snapshot:
+//
+//	connect ─▶ resolve ─▶ (known already? done) ─▶ fetch ─▶ verify ─▶ snapshot
+//
+// Everything that comes in is bounded: the bytes received, the bytes and number
+// of files unpacked, redirects and time. Credentials go to the host they were
+// given for and no other, and appear in no error.
+package git

@@ -1,0 +1,222 @@
+package git_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/sources/git"
+	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
+)
+
+// world is a served repository and a store to fetch it into.
+type world struct {
+	repo   *gittest.Repo
+	server *gittest.Server
+	store  *artifacts.Store
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	root := t.TempDir()
+	repo, err := gittest.NewRepo(t.Context(), root, "apps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := gittest.Serve(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	store, err := artifacts.New(artifacts.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{repo, server, store}
+}
+
+func (w *world) commit(t testing.TB, files map[string]string) string {
+	t.Helper()
+	id, err := w.repo.Commit(t.Context(), "main", "change things\n\nbody", files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (w *world) fetch(ctx context.Context, ref git.Ref, checkout git.Checkout) (*artifacts.Tree, string, error) {
+	remote := &git.Remote{URL: w.server.RepoURL(w.repo)}
+	s, err := remote.Connect(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer s.Close()
+	head, err := s.Resolve(ref)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := s.Fetch(ctx, head)
+	if err != nil {
+		return nil, "", err
+	}
+	snapshot, err := c.Snapshot(ctx, w.store, checkout)
+	return snapshot.Tree, snapshot.Revision, err
+}
+
+func paths(t *testing.T, tree *artifacts.Tree, dir string) string {
+	t.Helper()
+	var names []string
+	entries, err := tree.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+func TestReferences(t *testing.T) {
+	w := newWorld(t)
+	first := w.commit(t, map[string]string{"a.yaml": "a: 1\n"})
+	second := w.commit(t, map[string]string{"a.yaml": "a: 2\n"})
+	for name, commit := range map[string]string{"v1.0.0": first, "v1.2.0": second, "v2.0.0-rc.1": second} {
+		if err := w.repo.Tag(t.Context(), name, commit, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.repo.Tag(t.Context(), "annotated", first, "a tag"); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		ref  git.Ref
+		want string
+	}{
+		"a branch":                           {git.Ref{Branch: "main"}, "main@sha1:" + second},
+		"a tag":                              {git.Ref{Tag: "v1.0.0"}, "v1.0.0@sha1:" + first},
+		"an annotated tag is its commit":     {git.Ref{Tag: "annotated"}, "annotated@sha1:" + first},
+		"the highest version in a range":     {git.Ref{SemVer: ">=1.0.0"}, "v1.2.0@sha1:" + second},
+		"a full name":                        {git.Ref{Name: "refs/heads/main"}, "refs/heads/main@sha1:" + second},
+		"an old commit of a branch":          {git.Ref{Branch: "main", Commit: first}, "main@sha1:" + first},
+		"an old commit, wherever it is":      {git.Ref{Commit: first}, "sha1:" + first},
+		"a commit comes before everything":   {git.Ref{Commit: second, Tag: "v1.0.0", SemVer: "1.x"}, "sha1:" + second},
+		"a tag comes before a version range": {git.Ref{Tag: "v1.0.0", SemVer: ">=1.2.0"}, "v1.0.0@sha1:" + first},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, revision, err := w.fetch(t.Context(), tt.ref, git.Checkout{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if revision != tt.want {
+				t.Errorf("got %s, want %s", revision, tt.want)
+			}
+		})
+	}
+}
+
+func TestReferencesThatDoNotExist(t *testing.T) {
+	w := newWorld(t)
+	w.commit(t, map[string]string{"a.yaml": "a: 1\n"})
+	for name, ref := range map[string]git.Ref{
+		"branch":  {Branch: "nope"},
+		"tag":     {Tag: "nope"},
+		"name":    {Name: "refs/pull/1/head"},
+		"version": {SemVer: ">=1.0.0"},
+		"commit":  {Branch: "main", Commit: strings.Repeat("1", 40)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := w.fetch(t.Context(), ref, git.Checkout{})
+			if !errors.Is(err, git.ErrRefNotFound) {
+				t.Errorf("got %v, want ErrRefNotFound", err)
+			}
+		})
+	}
+}
+
+func TestCheckout(t *testing.T) {
+	w := newWorld(t)
+	w.commit(t, map[string]string{
+		"apps/a.yaml": "a: 1\n", "apps/run.sh*": "#!/bin/sh\n", "docs/logo.png": "png", ".gitignore": "x\n",
+		"link.yaml@": "apps/a.yaml", "escape@": "../../etc/passwd", "charts-old/x.yaml": "x: 1\n",
+	})
+	tests := map[string]struct {
+		checkout git.Checkout
+		want     string
+	}{
+		"defaults leave out pictures and version control": {git.Checkout{}, "apps charts-old link.yaml"},
+		"own rules replace the defaults but for version control": {
+			git.Checkout{Ignore: "/*\n!/docs\n"}, "docs"},
+		"sparse selects by prefix": {git.Checkout{Sparse: []string{"./apps", "charts"}}, "apps charts-old"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tree, _, err := w.fetch(t.Context(), git.Ref{Branch: "main"}, tt.checkout)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := paths(t, tree, "."); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLimitsAndCredentials(t *testing.T) {
+	w := newWorld(t)
+	w.commit(t, map[string]string{"big.yaml": strings.Repeat("x", 1<<20)})
+	remote := &git.Remote{URL: w.server.RepoURL(w.repo), Limits: artifacts.Limits{Bytes: 1 << 10}}
+	s, err := remote.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	head, err := s.Resolve(git.Ref{Branch: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Fetch(t.Context(), head); !errors.Is(err, git.ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+
+	w.server.RequireAuth("user", "hush-hush")
+	for name, tt := range map[string]struct {
+		auth git.Auth
+		want error
+	}{
+		"none":  {git.Auth{}, git.ErrAuth},
+		"wrong": {git.Auth{Username: "user", Password: "guess-work"}, git.ErrAuth},
+		"right": {git.Auth{Username: "user", Password: "hush-hush"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := (&git.Remote{URL: w.server.RepoURL(w.repo), Auth: tt.auth}).Connect(t.Context())
+			if err == nil {
+				s.Close()
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if err != nil && tt.auth.Password != "" && strings.Contains(err.Error(), tt.auth.Password) {
+				t.Errorf("the error shows the password: %v", err)
+			}
+		})
+	}
+}
+
+func BenchmarkFetchSmall(b *testing.B) {
+	w := newWorld(b)
+	files := map[string]string{}
+	for i := range 5 {
+		files[fmt.Sprintf("deploy/%d.yaml", i)] = strings.Repeat("key: value\n", 40)
+	}
+	w.commit(b, files)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := w.fetch(b.Context(), git.Ref{Branch: "main"}, git.Checkout{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package git
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+
+	"github.com/fluxd/fluxd/pkg/artifacts"
+)
+
+// Auth is the right to read a repository. Over HTTP the token is used if there
+// is one, else the user name and password; over SSH the identity.
+type Auth struct {
+	Username, Password string
+	BearerToken        string
+
+	// Identity is a private key in PEM form, Passphrase what decrypts it, and
+	// KnownHosts the content of a known_hosts file.
+	Identity   []byte
+	Passphrase string
+	KnownHosts []byte
+}
+
+// Remote is a repository and how to reach it.
+type Remote struct {
+	// URL is an http, https or ssh URL.
+	URL  string
+	Auth Auth
+	// TLS is for https; nil means the defaults.
+	TLS *tls.Config
+	// Proxy is an http, https or socks5 URL; nil means what the environment
+	// says. SSH goes through socks5 only.
+	Proxy *url.URL
+	// Limits bound the files, and Limits.Bytes the bytes received as well.
+	Limits artifacts.Limits
+	// KeyExchanges and HostKeyAlgorithms override those of SSH.
+	KeyExchanges, HostKeyAlgorithms []string
+}
+
+// defaultBytes bounds what is received where Limits says nothing.
+const defaultBytes = 256 << 20
+
+func (r *Remote) maxBytes() int64 { return cmp.Or(r.Limits.Bytes, defaultBytes) }
+
+// Session is a connection to a remote that has told its references. It fetches
+// once.
+type Session struct {
+	remote  *Remote
+	upload  transport.UploadPackSession
+	refs    *packp.AdvRefs
+	release func()
+}
+
+// Connect asks the remote for its references. The session must be closed.
+func (r *Remote) Connect(ctx context.Context) (*Session, error) {
+	endpoint, err := transport.NewEndpoint(r.URL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the URL does not parse", ErrConfig)
+	}
+	client, auth, release, err := r.client(ctx, endpoint)
+	if err != nil {
+		return nil, err
+	}
+	upload, err := client.NewUploadPackSession(endpoint, auth)
+	if err != nil {
+		release()
+		return nil, r.explain("unable to connect to", err)
+	}
+	s := &Session{remote: r, upload: upload, release: release}
+	// The transport of SSH heeds no context while it speaks.
+	stop := context.AfterFunc(ctx, func() { _ = upload.Close(); release() })
+	defer stop()
+	s.refs, err = upload.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		s.Close()
+		return nil, r.explain("unable to list the references of", errors.Join(err, ctx.Err()))
+	}
+	return s, nil
+}
+
+// Close ends the connection.
+func (s *Session) Close() {
+	_ = s.upload.Close() // nothing was written that could be lost
+	s.release()
+}
+
+// client returns the transport for the scheme of the URL, with the credentials
+// for it and what frees its connections.
+func (r *Remote) client(ctx context.Context, e *transport.Endpoint) (transport.Transport, transport.AuthMethod, func(), error) {
+	switch e.Protocol {
+	case "http", "https":
+		auth, err := r.httpAuth(e)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		t := r.httpTransport()
+		return githttp.NewClient(&http.Client{Transport: &capped{t, r.maxBytes()}}), auth, t.CloseIdleConnections, nil
+	case "ssh":
+		auth, err := r.sshAuth(ctx, e)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return gitssh.NewClient(nil), auth, func() {}, nil
+	}
+	return nil, nil, nil, fmt.Errorf("%w: the scheme %q is none of http, https, ssh", ErrConfig, e.Protocol)
+}
+
+// httpTransport returns a transport of its own, so that one object's
+// certificates, proxy and connections never serve another.
+func (r *Remote) httpTransport() *http.Transport {
+	t := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		TLSClientConfig:       r.TLS,
+		TLSHandshakeTimeout:   15 * time.Second,
+		ResponseHeaderTimeout: time.Minute,
+		IdleConnTimeout:       10 * time.Second,
+		MaxIdleConnsPerHost:   1,
+		ForceAttemptHTTP2:     true,
+	}
+	if r.Proxy != nil {
+		t.Proxy = http.ProxyURL(r.Proxy)
+	}
+	return t
+}
+
+// httpAuth returns the credentials for HTTP, nil for none. Those in the URL
+// serve where none are given.
+func (r *Remote) httpAuth(e *transport.Endpoint) (transport.AuthMethod, error) {
+	a := r.Auth
+	if a.BearerToken != "" {
+		if e.User != "" || e.Password != "" {
+			return nil, fmt.Errorf("%w: a bearer token cannot be combined with credentials in the URL", ErrConfig)
+		}
+		return &githttp.TokenAuth{Token: a.BearerToken}, nil
+	}
+	user, password := cmp.Or(a.Username, e.User), cmp.Or(a.Password, e.Password)
+	e.User, e.Password = "", ""
+	switch {
+	case user == "" && password != "":
+		return nil, fmt.Errorf("%w: there is a password but no user name", ErrConfig)
+	case user == "" && password == "":
+		return nil, nil
+	}
+	return &githttp.BasicAuth{Username: user, Password: password}, nil
+}
