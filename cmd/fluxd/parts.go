@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/all"
 )
 
 // parts are what the plugins are made of.
 type parts struct {
 	store *artifacts.Store
+	deps  all.Deps
 	wake  func(engine.Key, time.Duration)
 }
 
@@ -29,9 +33,38 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		s := store.Stats()
 		return events.StoreUse{Bytes: s.Used, Budget: s.Budget, Evictions: s.Evictions}
 	})
-	return &parts{store: store}, nil
+	reader, err := kube.NewReader(d.clients)
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{store: store}
+	p.deps = all.Deps{
+		Store: store, Cache: d.cache, Reader: reader,
+		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
+		Git: all.Git{
+			BaseURL: baseURL(o.storageAddr), Limits: artifacts.Limits{Bytes: int64(o.sourceMax)},
+			KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos,
+		},
+	}
+	return p, nil
 }
 
-func (p *parts) plugins() []reconcilers.Plugin { return nil }
+// defaultHost is what status.artifact.url names where nothing else is said: the
+// Service of the stock source-controller.
+const defaultHost = "source-controller.flux-system.svc.cluster.local."
+
+// baseURL returns the beginning of status.artifact.url. An address may be a host
+// or the beginning of a URL.
+func baseURL(address string) string {
+	if address == "" {
+		address = defaultHost
+	}
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	return strings.TrimSuffix(address, "/") + "/"
+}
+
+func (p *parts) plugins() []reconcilers.Plugin { return all.Plugins(p.deps) }
 
 func (p *parts) close(context.Context) { p.store.Close() }

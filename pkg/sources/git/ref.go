@@ -152,3 +152,16 @@ func (s *Session) semver(expression string) (Head, error) {
 	}
 	return best, nil
 }
+
+// Recorded returns the head of a revision that was fetched before: the commit
+// by its id, whatever the reference stands for now.
+func (s *Session) Recorded(revision string, ref Ref) (Head, error) {
+	name, id, ok := strings.Cut(revision, "sha1:")
+	if !ok || !plumbing.IsHash(id) {
+		return Head{}, fmt.Errorf("%w: %q is not a revision of a Git repository", ErrConfig, revision)
+	}
+	if now, err := s.Resolve(ref); err == nil && now.Revision() == revision {
+		return now, nil
+	}
+	return Head{Name: strings.TrimSuffix(name, "@"), Commit: plumbing.NewHash(id), history: true}, nil
+}
