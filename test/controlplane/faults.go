@@ -1,0 +1,62 @@
+package controlplane
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// grace is how long a process gets to end in good order.
+const grace = 15 * time.Second
+
+// RestartAPIServer ends the API server in good order and starts it again, at
+// the same address with the same data. It returns when it is ready.
+func (c *ControlPlane) RestartAPIServer(ctx context.Context) error {
+	if err := c.end(apiServer, grace); err != nil {
+		return err
+	}
+	return c.StartAPIServer(ctx)
+}
+
+// KillAPIServer ends the API server without a warning, as a crash would.
+func (c *ControlPlane) KillAPIServer() error { return c.end(apiServer, 0) }
+
+// StartAPIServer starts an API server that was killed and returns when it is
+// ready.
+func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
+	if c.binary == "" {
+		return fmt.Errorf("start %s: %w", apiServer, errForeign)
+	}
+	c.admin.close() // connections to the one before
+	if err := c.launch(apiServer); err != nil {
+		return err
+	}
+	if err := c.waitFor(ctx, c.apiServerReady); err != nil {
+		return fmt.Errorf("wait for the API server: %w", err)
+	}
+	return nil
+}
+
+// StopEtcd takes the API server's storage away. The API server stays, and
+// fails all that does not come from its caches.
+func (c *ControlPlane) StopEtcd() error { return c.end(etcd, grace) }
+
+// StartEtcd gives the API server its storage back, with the data it had, and
+// returns when it answers.
+func (c *ControlPlane) StartEtcd(ctx context.Context) error {
+	if c.binary == "" {
+		return fmt.Errorf("start %s: %w", etcd, errForeign)
+	}
+	if err := c.launch(etcd); err != nil {
+		return err
+	}
+	if err := c.waitFor(ctx, c.etcdReady); err != nil {
+		return fmt.Errorf("wait for etcd: %w", err)
+	}
+	return nil
+}
+
+func (c *ControlPlane) etcdReady(ctx context.Context) error {
+	return newClient(c.plan.etcdURL(), nil, "").do(ctx, http.MethodGet, "/health", nil, nil)
+}

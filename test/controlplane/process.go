@@ -1,0 +1,86 @@
+package controlplane
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// errEnded marks the error of a process that ended when nobody asked it to.
+var errEnded = errors.New("process ended")
+
+// process is one running child.
+type process struct {
+	name string
+	log  string // path of what it prints
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	err  error         // how it ended; read after done
+}
+
+// launch starts the command called name of binary. Its output is appended to
+// a file in logDir.
+//
+// The kernel ties a child's parent-death signal to the thread that started it,
+// not to the process, so the thread is kept for as long as the child lives.
+func launch(binary, name string, args []string, dir, logDir string) (*process, error) {
+	p := &process{name: name, log: filepath.Join(logDir, name+".log"), done: make(chan struct{})}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	p.cmd = exec.Command(binary, append([]string{name}, args...)...)
+	p.cmd.Dir, p.cmd.Env = dir, []string{"HOME=" + dir}
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = childAttributes()
+
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		defer log.Close()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+			close(p.done)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// kill ends p at once and returns when it is gone.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // fails only if it has ended
+	<-p.done
+}
+
+// stop asks p to end and returns when it is gone, killed if it took longer
+// than grace.
+func (p *process) stop(grace time.Duration) {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(grace):
+		p.kill()
+	}
+}
+
+// ended describes an end that nobody asked for, with the last of what p said.
+func (p *process) ended() error {
+	content, err := os.ReadFile(p.log)
+	if err != nil {
+		content = []byte(err.Error())
+	}
+	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
+	last := bytes.Join(lines[max(0, len(lines)-10):], []byte("\n"))
+	return fmt.Errorf("%s: %w (%v); its log ends with\n%s", p.name, errEnded, p.err, last)
+}
