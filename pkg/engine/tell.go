@@ -2,17 +2,15 @@ package engine
 
 import (
 	"errors"
-	"maps"
-	"strings"
 	"time"
 
-	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/fault"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // tell publishes the fact of a run, if anything changed or somebody asked.
-func (r *run) tell(obj api.Object, v verdict, news bool) {
+func (r *run) tell(obj metav1.Object, v verdict, news bool) {
 	if v.fact == nil || !news && !v.always {
 		return
 	}
@@ -24,24 +22,8 @@ func (r *run) tell(obj api.Object, v verdict, news bool) {
 		Namespace:        r.key.Namespace, Name: r.key.Name,
 		UID: obj.GetUID(), ResourceVersion: obj.GetResourceVersion(),
 	}
-	f.Annotations = Annotations(obj, f.Annotations)
+	f.Annotations = events.Annotations(obj, f.Annotations)
 	r.engine.Bus.Publish(f)
-}
-
-// Annotations returns what every event of obj carries: the object's own
-// annotations that ask to be copied, and those given.
-func Annotations(obj api.Object, own map[string]string) map[string]string {
-	out := maps.Clone(own)
-	for key, value := range obj.GetAnnotations() {
-		if !strings.HasPrefix(key, api.EventAnnotationPrefix) {
-			continue
-		}
-		if out == nil {
-			out = make(map[string]string)
-		}
-		out[key] = value
-	}
-	return out
 }
 
 // report logs how a run ended. Only what a person should act on is an error.
