@@ -7,26 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
-
-func lines(c Changes) []string {
-	var s []string
-	for _, change := range c {
-		s = append(s, change.String())
-	}
-	return s
-}
-
-func equal(t *testing.T, want, got any) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
 
 func TestInstallCostsADryRunAndAnApplyEach(t *testing.T) {
 	w := newWorld(t)

@@ -79,12 +79,13 @@ func (a *Applier) prune(ctx context.Context, owner Owner, c *cut) {
 				return
 			}
 			if live == nil {
-				c.action = Deleted
+				c.action, c.err = Deleted, nil
 				return
 			}
 			rec, _ = a.store.reduce(live)
 		}
 		if c.action = spare(rec, owner); c.action != "" {
+			c.err = nil
 			return
 		}
 		err := a.delete(ctx, c.served, c.key, rec.uid)

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -40,6 +41,7 @@ type source struct {
 	waiters   map[key]map[Owner]struct{}
 	listeners map[Owner]struct{}
 	fights    map[key]bout
+	quiet     time.Time // when fights that are over were last forgotten
 	refs      int
 	state     state
 	// ready is closed once the state is not starting any more.
@@ -120,15 +122,17 @@ const (
 // restores the object.
 func (src *source) fight(k key) time.Duration {
 	now := time.Now()
-	for other, b := range src.fights {
-		if now.Sub(b.last) > quietWhile {
-			delete(src.fights, other)
-		}
+	if now.Sub(src.quiet) > quietWhile/2 { // not at every drift: they come in thousands
+		maps.DeleteFunc(src.fights, func(_ key, b bout) bool { return now.Sub(b.last) > quietWhile })
+		src.quiet = now
 	}
 	if src.fights == nil {
 		src.fights = map[key]bout{}
 	}
 	b := src.fights[k]
+	if now.Sub(b.last) > quietWhile {
+		b.rounds = 0
+	}
 	b.rounds++
 	b.last = now
 	src.fights[k] = b

@@ -183,7 +183,8 @@ func (s *store) put(src *source, k key, sl *slot, rec record, used terms, here b
 		rec.flags |= stale
 	}
 	s.seq++
-	moved := sl.here != here || sl.health != rec.health || sl.uid != rec.uid || rec.flags&stale != 0
+	moved := sl.here != here || sl.health != rec.health || sl.uid != rec.uid ||
+		rec.flags&stale != 0 || (rec.flags^sl.flags)&timed != 0
 	sl.record, sl.here, sl.seq = rec, here, s.seq
 	s.judge(src, k, sl, w)
 	if moved {

@@ -104,6 +104,7 @@ func (w *watcher) once(ctx context.Context) error {
 		o.SendInitialEvents = new(true)
 		o.ResourceVersionMatch = metav1.ResourceVersionMatchNotOlderThan
 	}
+	since := w.store.mark()
 	stream, err := w.resource().Watch(ctx, o)
 	if initial && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) {
 		return errStreamless
@@ -113,16 +114,15 @@ func (w *watcher) once(ctx context.Context) error {
 	}
 	defer stream.Stop()
 	if initial {
-		return w.initial(ctx, stream)
+		return w.initial(ctx, stream, since)
 	}
 	w.store.turn(w.src, live)
 	return w.follow(ctx, stream)
 }
 
-// initial takes in a streaming list, up to the bookmark that ends it, and then
-// follows the same stream.
-func (w *watcher) initial(ctx context.Context, stream watch.Interface) error {
-	since := w.store.mark()
+// initial takes in a streaming list that was asked for at the tick since, up to the
+// bookmark that ends it, and then follows the same stream.
+func (w *watcher) initial(ctx context.Context, stream watch.Interface, since uint64) error {
 	stall := time.NewTimer(stallAfter)
 	defer stall.Stop()
 	for {
