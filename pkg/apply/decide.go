@@ -72,6 +72,7 @@ type facts struct {
 	mine    bool  // it carries our labels, and we remember how we left it
 	same    bool  // what is wanted is what was sent
 	intact  bool  // what we own is as we left it
+	bare    bool  // we own nothing of it: somebody has cleared its managed fields
 	ignores bool  // some of its fields are ignored
 	resync  bool  // memory does not count
 }
@@ -83,6 +84,7 @@ func (s *step) facts(o Owner, resync bool) facts {
 		mine:    s.left.owner == me && s.rec.owner == me && s.left.want != 0,
 		same:    s.left.want == s.want,
 		intact:  s.left.owned == s.rec.owned,
+		bare:    s.rec.owned == 0,
 		ignores: s.skip != nil,
 	}
 }
@@ -103,7 +105,7 @@ func decide(f facts) verdict {
 	if f.same && f.intact && !cleanup {
 		return leave
 	}
-	if cleanup || f.ignores {
+	if cleanup || f.ignores || f.bare {
 		return compare
 	}
 	return write

@@ -22,6 +22,7 @@ func TestDecide(t *testing.T) {
 		"drifted":                                       {with(func(f *facts) { f.intact = false }), write},
 		"drifted, with ignored fields":                  {with(func(f *facts) { f.intact, f.ignores = false, true }), compare},
 		"as it was left, with ignored fields":           {with(func(f *facts) { f.ignores = true }), leave},
+		"managed fields cleared":                        {with(func(f *facts) { f.intact, f.bare = false, true }), compare},
 		"resync":                                        {with(func(f *facts) { f.resync = true }), compare},
 		"being deleted":                                 {with(func(f *facts) { f.live = deleting }), leave},
 		"something to take over":                        {with(func(f *facts) { f.live = foreign }), compare},

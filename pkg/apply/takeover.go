@@ -79,8 +79,9 @@ func (t takeover) migrates(entry map[string]any, apiVersion string) bool {
 
 // patch returns the JSON patch that cleans up live, bound to its version, or nil
 // if there is nothing to do. It has to be made from the live object: our entry in
-// the result of a dry-run lacks what the next apply has to remove.
-func (t takeover) patch(live *unstructured.Unstructured, apiVersion string) ([]byte, error) {
+// dry, the result of a dry-run, lacks what the next apply has to remove. Only where
+// live has no managed fields at all, dry tells which it would get.
+func (t takeover) patch(live *unstructured.Unstructured, dry []any, apiVersion string) ([]byte, error) {
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -94,6 +95,9 @@ func (t takeover) patch(live *unstructured.Unstructured, apiVersion string) ([]b
 		}
 	}
 	entries, _ := field(live, "metadata", "managedFields").([]any)
+	if len(entries) == 0 {
+		entries = dry
+	}
 	if merged, changed := t.merge(entries, apiVersion); changed {
 		ops = append(ops, operation{"replace", "/metadata/managedFields", merged})
 	}

@@ -70,7 +70,7 @@ metadata:
   - {manager: other, operation: Update, apiVersion: v1, fieldsV1: {"f:data": {"f:c": {}}}}
 `)
 	before := live.DeepCopy()
-	patch, err := newTakeover("kustomize-controller", nil, false).patch(live, "v1")
+	patch, err := newTakeover("kustomize-controller", nil, false).patch(live, nil, "v1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +106,26 @@ func TestTakeoverWithoutAnEntryOfOursRenamesTheFirst(t *testing.T) {
 func TestTakeoverOfNothing(t *testing.T) {
 	live := parse(t, deployment)
 	tk := newTakeover("kustomize-controller", nil, false)
-	patch, err := tk.patch(live, "apps/v1")
+	patch, err := tk.patch(live, nil, "apps/v1")
 	if err != nil || patch != nil {
 		t.Errorf("got %s, %v", patch, err)
 	}
 	equal(t, false, tk.needed(live))
+}
+
+func TestTakeoverOfClearedFields(t *testing.T) {
+	live := configMap("a", "1")
+	live.SetResourceVersion("7")
+	dry := []any{
+		map[string]any{"manager": "before-first-apply", "operation": "Update", "apiVersion": "v1", "fieldsV1": map[string]any{"f:b": map[string]any{}}},
+		map[string]any{"manager": "us", "operation": "Apply", "apiVersion": "v1", "fieldsV1": map[string]any{"f:a": map[string]any{}}},
+	}
+	patch, err := newTakeover("us", nil, false).patch(live, dry, "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, `[{"op":"replace","path":"/metadata/managedFields","value":[{"apiVersion":"v1","fieldsV1":{"f:a":{},"f:b":{}},"manager":"us","operation":"Apply"}]},`+
+		`{"op":"replace","path":"/metadata/resourceVersion","value":"7"}]`, string(patch))
 }
 
 func TestMigrateAPIVersion(t *testing.T) {

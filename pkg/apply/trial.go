@@ -19,8 +19,10 @@ type trial struct {
 	*step
 	// action is empty until it is known.
 	action Action
-	// cleanup: what others left on the object is to be taken over first.
+	// cleanup: what others left on the object is to be taken over first; fields are
+	// the managed fields that the dry-run would leave.
 	cleanup bool
+	fields  []any
 	// replace: the object is to be deleted first.
 	replace bool
 	// sent: the object has been written.
@@ -81,6 +83,9 @@ func (r *run) compare(ctx context.Context, t *trial, dry *unstructured.Unstructu
 		return
 	}
 	t.action = Configured
+	if t.cleanup {
+		t.fields, _ = field(dry, "metadata", "managedFields").([]any)
+	}
 	if t.skip != nil {
 		t.dry = dry
 	}

@@ -59,7 +59,7 @@ func (r *run) clean(ctx context.Context, t *trial) error {
 			return err
 		}
 		var patch []byte
-		patch, err = r.reducer.takeover.patch(live, t.obj.GetAPIVersion())
+		patch, err = r.reducer.takeover.patch(live, t.fields, t.obj.GetAPIVersion())
 		if err != nil || patch == nil {
 			return err
 		}
