@@ -23,7 +23,9 @@ func (c *ControlPlane) RestartAPIServer(ctx context.Context) error {
 func (c *ControlPlane) KillAPIServer() error { return c.end(apiServer, 0) }
 
 // StartAPIServer starts an API server that was killed and returns when it is
-// ready.
+// ready. The controllers and the nodes are started anew: left to themselves
+// they would be back only after a pause of up to half a minute, and a test is
+// not about them.
 func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
 	if c.binary == "" {
 		return fmt.Errorf("start %s: %w", apiServer, errForeign)
@@ -35,12 +37,17 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
 	if err := c.waitFor(ctx, c.apiServerReady); err != nil {
 		return fmt.Errorf("wait for the API server: %w", err)
 	}
-	return nil
+	for _, name := range followers {
+		if err := c.end(name, 0); err != nil {
+			return err
+		}
+	}
+	return c.launchAll(followers...)
 }
 
-// StopEtcd takes the API server's storage away. The API server stays, and
-// fails all that does not come from its caches.
-func (c *ControlPlane) StopEtcd() error { return c.end(etcd, grace) }
+// StopEtcd takes the API server's storage away, without a warning. The API
+// server stays, and fails all that does not come from its caches.
+func (c *ControlPlane) StopEtcd() error { return c.end(etcd, 0) }
 
 // StartEtcd gives the API server its storage back, with the data it had, and
 // returns when it answers.

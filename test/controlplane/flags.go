@@ -15,6 +15,9 @@ const (
 	nodes             = "nodes"
 )
 
+// followers are the processes that are clients of the API server.
+var followers = []string{controllerManager, scheduler, nodes}
+
 // plan is what the command lines of one control plane are made from.
 type plan struct {
 	dir                          string
@@ -81,6 +84,8 @@ func (p plan) apiServer() []string {
 		"--allow-privileged=true",
 		"--kubelet-preferred-address-types=Hostname", // which our nodes lack: ask them nothing
 		"--profiling=false",
+		// Asked to end, it would wait a minute for watches, which never end.
+		"--shutdown-send-retry-after=true", "--shutdown-watch-termination-grace-period=1s",
 	}
 	if !p.options.Audit {
 		return args

@@ -108,7 +108,7 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	if err := c.waitFor(ctx, c.apiServerReady); err != nil {
 		return fmt.Errorf("wait for the API server: %w", err)
 	}
-	if err := c.launchAll(controllerManager, scheduler, nodes); err != nil {
+	if err := c.launchAll(followers...); err != nil {
 		return err
 	}
 	for _, user := range c.plan.options.Users {
