@@ -39,10 +39,10 @@ type options struct {
 	overrideManagers                []string
 	stageKinds                      string
 
-	storageAddr                          string
-	artifactBudget, cacheSize, sourceMax quantity
-	cacheDir                             string
-	kexAlgos, hostKeyAlgos               []string
+	storageAddr                                       string
+	artifactBudget, buildBudget, cacheSize, sourceMax quantity
+	cacheDir                                          string
+	kexAlgos, hostKeyAlgos                            []string
 
 	election                                            bool
 	electionRelease                                     bool
@@ -63,7 +63,7 @@ func defaults() *options {
 		requeueDependency: 30 * time.Second,
 		minRetry:          750 * time.Millisecond, maxRetry: 15 * time.Minute,
 		jitterPercent: 5, fullResync: time.Hour, grace: 20 * time.Second,
-		artifactBudget: 32 << 20, cacheSize: 256 << 20, sourceMax: 256 << 20,
+		artifactBudget: 32 << 20, buildBudget: 16 << 20, cacheSize: 256 << 20, sourceMax: 256 << 20,
 		electionRelease: true, leaseDuration: 35 * time.Second,
 		electionRenewDeadline: 30 * time.Second, electionRetry: 5 * time.Second,
 		gates: gates{},
@@ -117,6 +117,7 @@ func (o *options) registerWork(f *pflag.FlagSet) {
 func (o *options) registerArtifacts(f *pflag.FlagSet) {
 	f.StringVar(&o.storageAddr, "storage-adv-addr", envOr("STORAGE_ADV_ADDR", o.storageAddr), "host that status.artifact.url names")
 	f.Var(&o.artifactBudget, "artifact-budget", "memory for the bytes of artifacts, such as 32Mi")
+	f.Var(&o.buildBudget, "build-budget", "memory for the compressed output of the last build of each Kustomization")
 	f.StringVar(&o.cacheDir, "cache-dir", o.cacheDir, "directory for the last known good artifacts; empty keeps them in memory only")
 	f.Var(&o.cacheSize, "cache-max-size", "most bytes in --cache-dir")
 	f.Var(&o.sourceMax, "source-max-size", "most bytes that one source may fetch and unpack")

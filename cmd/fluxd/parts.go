@@ -5,19 +5,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/all"
+	"github.com/fluxd/fluxd/pkg/render"
+	"github.com/fluxd/fluxd/pkg/render/kustomize"
+	"github.com/fluxd/fluxd/pkg/sources/git"
 )
 
 // parts are what the plugins are made of.
 type parts struct {
-	store *artifacts.Store
-	deps  all.Deps
-	wake  func(engine.Key, time.Duration)
+	store   *artifacts.Store
+	applier *apply.Applier
+	deps    all.Deps
+	wake    func(engine.Key, time.Duration) // set before anything runs
 }
 
 func newParts(_ context.Context, d *daemon) (*parts, error) {
@@ -38,12 +44,31 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{store: store}
+	p.applier = apply.New(apply.Config{
+		Dynamic: d.clients.Dynamic, Mapper: d.clients.Mapper, Manager: api.ManagerKustomize,
+		Labels:      apply.Labels{Name: api.LabelKustomizationName, Namespace: api.LabelKustomizationNamespace},
+		MarkPrefix:  api.KustomizeGroup,
+		Concurrency: o.concurrent * o.concurrentSSA, OverrideManagers: o.overrideManagers,
+		StageKinds: o.stages(), MigrateAPIVersion: o.gates["MigrateAPIVersion"],
+		Wake: func(owner apply.Owner, after time.Duration) {
+			p.wake(reconcilers.NewRef(api.KustomizationGVK.GroupKind(), owner.Namespace, owner.Name), after)
+		},
+	})
+	builds := render.NewCache(int64(o.buildBudget), nil)
 	p.deps = all.Deps{
-		Store: store, Cache: d.cache, Reader: reader,
+		Store: store, Cache: d.cache, Reader: reader, Bus: d.bus, Applier: p.applier, Builds: builds,
+		Builder: kustomize.New(kustomize.Config{
+			NoRemoteBases: o.noRemoteBases,
+			Repositories:  &git.Bases{Store: store, Limits: artifacts.Limits{Bytes: int64(o.sourceMax)}},
+		}),
 		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
 		Git: all.Git{
 			BaseURL: baseURL(o.storageAddr), Limits: artifacts.Limits{Bytes: int64(o.sourceMax)},
 			KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos,
+		},
+		Kustomize: all.Kustomize{
+			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
+			SlowFail: o.gates["DisableFailFastBehavior"],
 		},
 	}
 	return p, nil
@@ -67,4 +92,7 @@ func baseURL(address string) string {
 
 func (p *parts) plugins() []reconcilers.Plugin { return all.Plugins(p.deps) }
 
-func (p *parts) close(context.Context) { p.store.Close() }
+func (p *parts) close(context.Context) {
+	p.applier.Close()
+	p.store.Close()
+}

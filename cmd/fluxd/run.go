@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/render/kustomize"
 )
 
 // run builds the daemon, runs it until ctx ends, and takes it down in order.
@@ -29,6 +31,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 		return err
 	}
 	limitMemory(log)
+	http.DefaultTransport = kustomize.NoNetwork{}
 	d, err := build(ctx, o, log)
 	if err != nil {
 		return err

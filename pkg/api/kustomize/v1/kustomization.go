@@ -341,3 +341,7 @@ func (k *Kustomization) GetRetryInterval() time.Duration {
 	}
 	return k.GetRequeueAfter()
 }
+
+// GetLastAppliedRevision is the revision that the cluster was last made to match.
+// Those who depend on the object look at it.
+func (k *Kustomization) GetLastAppliedRevision() string { return k.Status.LastAppliedRevision }

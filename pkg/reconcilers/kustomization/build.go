@@ -1,0 +1,108 @@
+package kustomization
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
+	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/render"
+	"github.com/fluxd/fluxd/pkg/render/kustomize"
+)
+
+// Builder builds a folder of a tree; [kustomize.Builder] is one.
+type Builder interface {
+	Build(ctx context.Context, tree render.Tree, trace *render.Trace, o kustomize.Options) ([][]byte, error)
+}
+
+// coldRetry is how long to wait for an artifact that is not in memory before
+// looking again without having been woken.
+const coldRetry = 15 * time.Second
+
+// build returns the objects of the artifact. It builds only if the last build
+// saw something that is different now.
+func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output, error) {
+	ref := sourceRef(p.obj)
+	owner := artifacts.Owner{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
+	tree, release, err := p.store.Open(owner, artifact.Digest)
+	if err != nil {
+		err = fmt.Errorf("Source is not ready, artifact not found, retrying in %s", coldRetry) //nolint:staticcheck // the text is what people and tools know
+		return render.Output{}, fault.Cold(api.ReasonProgressing, err, coldRetry)
+	}
+	defer release()
+	options := buildOptions(p.obj)
+	if err := exists(tree, p.obj.Spec.Path); err != nil {
+		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
+	}
+	output, err := p.builds.Render(ctx, render.Job{
+		Owner: render.Owner{Namespace: p.obj.Namespace, Name: p.obj.Name},
+		Tree:  tree, Inputs: options.Inputs(), Revision: artifact.Revision,
+		Build: func(ctx context.Context, trace *render.Trace) ([][]byte, error) {
+			return p.builder.Build(ctx, tree, trace, options)
+		},
+	})
+	if err != nil {
+		p.obj.Status.LastAttemptedRevision = p.revision
+		if errors.Is(err, context.Canceled) {
+			return output, err
+		}
+		return output, fault.Failed(api.ReasonBuildFailed, err)
+	}
+	return output, nil
+}
+
+// exists says whether the path, clamped into the tree, is a directory of it. An
+// empty artifact has a root, too.
+func exists(tree *artifacts.Tree, at string) error {
+	clean := strings.TrimPrefix(path.Clean("/"+at), "/")
+	if clean == "" {
+		return nil
+	}
+	info, err := fs.Stat(tree, clean)
+	if err != nil {
+		return fmt.Errorf("kustomization path not found: stat %s: no such file or directory", at)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("kustomization path not found: %s is not a directory", at)
+	}
+	return nil
+}
+
+// buildOptions returns what spec asks of the build.
+func buildOptions(obj *v1.Kustomization) kustomize.Options {
+	spec := obj.Spec
+	o := kustomize.Options{
+		Path: spec.Path, TargetNamespace: spec.TargetNamespace,
+		NamePrefix: spec.NamePrefix, NameSuffix: spec.NameSuffix,
+		Components: spec.Components, IgnoreMissingComponents: spec.IgnoreMissingComponents,
+	}
+	for _, patch := range spec.Patches {
+		o.Patches = append(o.Patches, kustomize.Patch{Patch: patch.Patch, Target: target(patch.Target)})
+	}
+	for _, image := range spec.Images {
+		o.Images = append(o.Images, kustomize.Image{
+			Name: image.Name, NewName: image.NewName, NewTag: image.NewTag, Digest: image.Digest,
+		})
+	}
+	for _, option := range spec.BuildMetadata {
+		o.BuildMetadata = append(o.BuildMetadata, string(option))
+	}
+	return o
+}
+
+func target(s *api.Selector) *kustomize.Target {
+	if s == nil {
+		return nil
+	}
+	return &kustomize.Target{
+		Group: s.Group, Version: s.Version, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name,
+		AnnotationSelector: s.AnnotationSelector, LabelSelector: s.LabelSelector,
+	}
+}

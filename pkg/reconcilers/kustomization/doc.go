@@ -1,0 +1,24 @@
+// Package kustomization makes the cluster match the manifests of an artifact.
+//
+// Reads: the Kustomization, its source, the Kustomizations that it depends on,
+// and the objects that it applied or checks the health of, through their live
+// records.
+//
+// Does, in this order: finds the artifact, waits for dependencies, builds,
+// plans, saves the inventory ahead of the first write, applies stage by stage,
+// prunes, and checks health. A step that has to wait ends the run; what it waits
+// for wakes the object, and the next run finds what is done unchanged and goes
+// on behind it. So there is nothing to keep between two runs but the status.
+//
+// An edit of an applied object wakes the object as well. The build is
+// remembered and everything but the edited object is as it was left, so the run
+// sends that object alone.
+//
+// Leaves behind: the applied objects with their two ownership labels, the
+// inventory, history and revisions in the status, and the condition Healthy
+// where health is checked. Deleting the object deletes what it applied, as
+// spec.deletionPolicy says.
+//
+// Stalls on: a reference across namespaces where these are forbidden, and on
+// fields that are not supported yet. What it cannot honour it refuses whole.
+package kustomization

@@ -1,0 +1,119 @@
+package kustomization
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
+	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/render"
+)
+
+// Objects returns the cached object of a kind and name, and whether there is
+// one.
+type Objects interface {
+	Get(kind schema.GroupKind, namespace, name string) (api.Object, bool)
+}
+
+// Publisher takes facts.
+type Publisher interface{ Publish(events.Fact) }
+
+// Options are the settings of the process that concern this kind.
+type Options struct {
+	// Workers is how many objects are reconciled at once.
+	Workers int
+	// NoCrossNamespaceRefs refuses sources of other namespaces.
+	NoCrossNamespaceRefs bool
+	// RequeueDependency is how long to wait for a dependency or a source before
+	// looking again without having been woken.
+	RequeueDependency time.Duration
+	// FullResync is how often everything is compared with the API server,
+	// whatever is remembered.
+	FullResync time.Duration
+	// SlowFail waits for all objects although one has failed already.
+	SlowFail bool
+}
+
+// Plugin returns the reconciler of Kustomization.
+func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, applier *apply.Applier, objects Objects, bus Publisher, o Options) reconcilers.Plugin {
+	r := &reconciler{
+		store: store, builder: builder, builds: builds, applier: applier,
+		objects: objects, bus: bus, options: o, resyncs: newResyncs(o.FullResync),
+	}
+	return reconcilers.For(api.KustomizationGVK, r, reconcilers.Options{
+		Workers: o.Workers, Finalizer: true,
+		Controller: api.ComponentKustomize, Manager: api.ManagerKustomizeStatus,
+		FailureReason: api.ReasonReconciliationFailed,
+	})
+}
+
+type reconciler struct {
+	store   *artifacts.Store
+	builder Builder
+	builds  *render.Cache
+	applier *apply.Applier
+	objects Objects
+	bus     Publisher
+	options Options
+	resyncs *resyncs
+}
+
+// References implements [reconcilers.Reconciler].
+func (r *reconciler) References(obj *v1.Kustomization) []reconcilers.Ref {
+	refs := make([]reconcilers.Ref, 0, 1+len(obj.Spec.DependsOn))
+	refs = append(refs, sourceRef(obj))
+	for _, d := range obj.Spec.DependsOn {
+		refs = append(refs, dependencyRef(obj, d))
+	}
+	return refs
+}
+
+// Reconcile implements [reconcilers.Reconciler].
+func (r *reconciler) Reconcile(ctx context.Context, obj *v1.Kustomization) (reconcilers.Result, error) {
+	p := &pass{reconciler: r, obj: obj, started: time.Now(), list: obj.Status.Conditions}
+	result, err := p.run(ctx)
+	obj.Status.Conditions = p.list
+	return result, err
+}
+
+// run is the order of the steps.
+func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
+	if err := p.supported(); err != nil {
+		return reconcilers.Result{}, err
+	}
+	artifact, err := p.source()
+	if err != nil {
+		return reconcilers.Result{}, err
+	}
+	if err := p.dependencies(artifact); err != nil {
+		return reconcilers.Result{}, err
+	}
+	output, err := p.build(ctx, artifact)
+	if err != nil {
+		return reconcilers.Result{}, err
+	}
+	plan, err := p.plan(ctx, output)
+	if err != nil {
+		return reconcilers.Result{}, err
+	}
+	if p.writeAhead(plan) {
+		return reconcilers.Result{Again: true, Progress: fmt.Sprintf("Applying manifests for revision %s with a timeout of %s", p.revision, p.obj.GetTimeout())}, nil
+	}
+	if err := p.apply(ctx, plan); err != nil {
+		return reconcilers.Result{}, err
+	}
+	if err := p.prune(ctx, plan); err != nil {
+		return reconcilers.Result{}, err
+	}
+	if err := p.health(ctx, plan); err != nil {
+		return reconcilers.Result{}, err
+	}
+	return p.done(), nil
+}

@@ -1,0 +1,91 @@
+package kustomization
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/conditions"
+	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
+	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// sourceRef names the source of obj.
+func sourceRef(obj *v1.Kustomization) reconcilers.Ref {
+	ref := obj.Spec.SourceRef
+	return reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), orDefault(ref.Namespace, obj.Namespace), ref.Name)
+}
+
+// dependencyRef names one dependency of obj.
+func dependencyRef(obj *v1.Kustomization, d api.DependencyReference) reconcilers.Ref {
+	return reconcilers.NewRef(api.KustomizationGVK.GroupKind(), orDefault(d.Namespace, obj.Namespace), d.Name)
+}
+
+func orDefault(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// source returns the artifact of the source.
+func (p *pass) source() (*api.Artifact, error) {
+	ref := sourceRef(p.obj)
+	if p.options.NoCrossNamespaceRefs && ref.Namespace != p.obj.Namespace {
+		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
+			"can't access '%s', cross-namespace references have been blocked", ref))
+	}
+	if ref.Kind == api.ExternalArtifactKind {
+		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
+			"can't access '%s', ExternalArtifact feature gate is disabled", ref))
+	}
+	found, ok := p.objects.Get(ref.GroupKind, ref.Namespace, ref.Name)
+	if !ok {
+		err := fmt.Errorf("%s '%s/%s' not found", ref.Kind, ref.Namespace, ref.Name)
+		return nil, &fault.WaitingError{Reason: api.ReasonArtifactFailed, Err: err, After: p.obj.GetRetryInterval(), Quiet: true}
+	}
+	source, ok := found.(api.Source)
+	if !ok {
+		return nil, fault.Stalled(api.ReasonArtifactFailed, fmt.Errorf("source `%s` kind '%s' not supported", ref.Name, ref.Kind))
+	}
+	artifact := source.GetArtifact()
+	if artifact == nil {
+		err := fmt.Errorf("Source artifact not found, retrying in %s", p.options.RequeueDependency) //nolint:staticcheck // the text is what people and tools know
+		return nil, &fault.WaitingError{Reason: api.ReasonArtifactFailed, Err: err, After: p.options.RequeueDependency, Quiet: true}
+	}
+	p.revision, p.origin = artifact.Revision, artifact.OriginRevision()
+	return artifact, nil
+}
+
+// dependencies waits for the first one that is not ready.
+func (p *pass) dependencies(artifact *api.Artifact) error {
+	for _, d := range p.obj.Spec.DependsOn {
+		if err := p.dependency(dependencyRef(p.obj, d), artifact); err != nil {
+			return &fault.WaitingError{Reason: api.ReasonDependencyNotReady, Err: err, After: p.options.RequeueDependency}
+		}
+	}
+	return nil
+}
+
+func (p *pass) dependency(ref reconcilers.Ref, artifact *api.Artifact) error {
+	name := ref.Namespace + "/" + ref.Name
+	found, ok := p.objects.Get(ref.GroupKind, ref.Namespace, ref.Name)
+	if !ok {
+		return fmt.Errorf("dependency '%s' not found", name)
+	}
+	d, ok := found.(*v1.Kustomization)
+	if !ok {
+		return fmt.Errorf("dependency '%s' is not a Kustomization", name)
+	}
+	if d.Generation != d.Status.ObservedGeneration || !conditions.IsTrue(d.Status.Conditions, api.ConditionReady) {
+		return fmt.Errorf("dependency '%s' is not ready", name)
+	}
+	if sourceRef(d) == sourceRef(p.obj) && d.Status.LastAppliedRevision != artifact.Revision {
+		return fmt.Errorf("dependency '%s' revision is not up to date", name)
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+package kustomize
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrPathNotFound says that the tree has no such folder.
+	ErrPathNotFound = errors.New("no such file or directory")
+	// ErrRemoteBases says that a remote reference is not allowed.
+	ErrRemoteBases = errors.New("remote bases are disabled")
+	// ErrUnsealed says that the process has not made [NoNetwork] its default transport.
+	ErrUnsealed = errors.New("generators, transformers and validators need a process whose default transport is closed")
+	// ErrNoFetcher says that nobody is there to fetch Git repositories.
+	ErrNoFetcher = errors.New("remote Git bases are not supported")
+	// ErrAddress says that a remote reference leads where none may lead.
+	ErrAddress = errors.New("address is not allowed")
+	// ErrLimit says that input is larger, deeper or more entangled than accepted.
+	ErrLimit = errors.New("limit exceeded")
+	// ErrEscape says that a path leads out of what may be read.
+	ErrEscape = errors.New("fs-security-constraint")
+)
+
+// escape is the error of a path outside of root.
+func escape(op, path, root string) error {
+	return fmt.Errorf("%w %s %s: path '%s' is not in or below '%s'", ErrEscape, op, path, path, root)
+}
