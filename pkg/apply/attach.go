@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"time"
 	"unique"
 )
 
@@ -136,9 +137,15 @@ func (s *store) forget(o Owner) {
 	delete(s.tenants, o)
 }
 
+// longestList bounds how long a pass waits for first lists. Objects of kinds that
+// have not answered by then are read one by one.
+const longestList = 15 * time.Second
+
 // await returns once every source has listed, cannot, or ctx ends. It waits for
 // answers on the wire only.
 func (s *store) await(ctx context.Context, sources []*source) {
+	ctx, cancel := context.WithTimeout(ctx, longestList)
+	defer cancel()
 	for _, src := range sources {
 		s.mu.Lock()
 		ready := src.ready

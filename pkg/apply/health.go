@@ -72,7 +72,7 @@ var ErrNamespaceRequired = errors.New("the kind is namespaced, and no namespace 
 // applied are read with the identity of a; those without a version are looked for at
 // the preferred one.
 func (a *Applier) Health(ctx context.Context, owner Owner, entries Inventory) (Report, error) {
-	checks, err := a.checks(owner, entries)
+	checks, err := a.checks(ctx, owner, entries)
 	if err != nil {
 		return Report{}, err
 	}
@@ -119,9 +119,10 @@ func (r *Report) add(c *check) {
 }
 
 // checks finds out where the records of entries are.
-func (a *Applier) checks(owner Owner, entries Inventory) ([]*check, error) {
+func (a *Applier) checks(ctx context.Context, owner Owner, entries Inventory) ([]*check, error) {
 	m := a.mapper()
 	checks := make([]*check, len(entries))
+	var sources []*source
 	for i, e := range entries {
 		c := &check{entry: e}
 		checks[i] = c
@@ -134,8 +135,13 @@ func (a *Applier) checks(owner Owner, entries Inventory) ([]*check, error) {
 			return nil, fmt.Errorf("check health of %s: %w", e, ErrNamespaceRequired)
 		}
 		c.served, c.key = v, v.place(e.Namespace, e.Name)
-		c.src = a.store.find(a.target(v))
-		c.single = c.src == nil || !a.store.knows(c.src, c.key, owner, a.client == a.cfg.Dynamic)
+		if c.src = a.store.find(a.target(v)); c.src != nil {
+			sources = append(sources, c.src)
+		}
+	}
+	a.store.await(ctx, sources)
+	for _, c := range checks {
+		c.single = c.err == nil && (c.src == nil || !a.store.knows(c.src, c.key, owner, a.client == a.cfg.Dynamic))
 	}
 	return checks, nil
 }

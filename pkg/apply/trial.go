@@ -27,8 +27,8 @@ type trial struct {
 	replace bool
 	// sent: the object has been written.
 	sent bool
-	// cut: fields that the API server does not know have been left out.
-	cut bool
+	// cuts is how often fields that the API server does not know were left out.
+	cuts int
 	// dry is the result of the dry-run, kept only where fields are ignored.
 	dry      *unstructured.Unstructured
 	warnings []string

@@ -11,24 +11,29 @@ import (
 // reason or cause for that; the sentence is all there is.
 const undeclared = ": field not declared in schema"
 
-// cutUndeclared leaves out the fields that err calls undeclared, once, and says
-// whether that is worth another try. The stock controller decodes objects of
+// mostCuts bounds how often an object is tried again: the API server names one field
+// at a time.
+const mostCuts = 32
+
+// cutUndeclared leaves out the fields that err calls undeclared, and says whether
+// that is worth another try. The stock controller decodes objects of
 // built-in kinds into their types, which drops such fields silently; repositories
 // that work there have to work here. People are told, because it is usually a typing
 // error.
 func (t *trial) cutUndeclared(err error) bool {
-	if err == nil || t.cut || !builtin(t.entry.Group) {
+	if err == nil || t.cuts == mostCuts || !builtin(t.entry.Group) {
 		return false
 	}
-	paths := undeclaredPaths(err.Error())
-	for _, path := range paths {
+	found := false
+	for _, path := range undeclaredPaths(err.Error()) {
 		if elements, ok := parsePath(path); ok && cutPath(t.obj.Object, elements) {
-			t.cut = true
+			found = true
 			t.warnings = append(t.warnings,
 				t.entry.String()+" has a field that "+t.entry.Kind+" does not have, and it was left out: "+path)
 		}
 	}
-	return t.cut
+	t.cuts++
+	return found
 }
 
 // undeclaredPaths returns the paths in an error, each once.

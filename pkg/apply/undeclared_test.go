@@ -61,7 +61,7 @@ func TestCutUndeclared(t *testing.T) {
 	equal(t, parse(t, `{c: [{name: a, foo: 1}, {name: b}]}`).Object["c"],
 		field(tr.obj, "spec", "template", "spec", "containers"))
 	equal(t, 1, len(tr.warnings))
-	equal(t, false, tr.cutUndeclared(refusal)) // once is enough
+	equal(t, false, tr.cutUndeclared(refusal)) // it is not there any more
 	equal(t, false, build("example.org/v1").cutUndeclared(refusal))
 	equal(t, false, build("apps/v1").cutUndeclared(errors.New("something else")))
 	equal(t, false, build("apps/v1").cutUndeclared(nil))
