@@ -41,7 +41,7 @@ bench: ## measure memory, CPU and API writes on a control plane of its own
 	go run ./test/bench
 
 image: $(binaries) ## write the container image to dist/image, without a container engine
-	go run ./hack/image -version '$(VERSION)' -name '$(IMAGE)' -out dist/image $(ARCHES:%=linux/%=dist/bin/fluxd-linux-%)
+	go run ./hack/image -version '$(VERSION)' -name '$(IMAGE)' -out dist/image $(foreach a,$(ARCHES),linux/$(a)=dist/bin/fluxd-linux-$(a))
 
 $(binaries): dist/bin/fluxd-linux-%:
 	GOOS=linux GOARCH=$* CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fluxd
