@@ -35,6 +35,7 @@ type fakeAPI struct {
 	version int
 	objects map[schema.GroupVersionResource]map[key]*unstructured.Unstructured
 	streams map[*fakeStream]struct{}
+	history []change
 	log     []string
 	// refuse is asked before every request but watches.
 	refuse func(verb string, e Entry, obj *unstructured.Unstructured) error
@@ -42,8 +43,10 @@ type fakeAPI struct {
 	forbidden map[string]bool
 	// hold are finalized objects: a delete only marks them.
 	hold map[key]bool
-	// early delivers watch events before the answer to a write.
-	delay chan struct{}
+	// unwatchable is asked before every watch.
+	unwatchable func(metav1.ListOptions) error
+	// lists and watches count those requests.
+	lists, watches int
 }
 
 func newFakeAPI(t testing.TB) *fakeAPI {
@@ -201,6 +204,7 @@ func (r *fakeResource) List(_ context.Context, o metav1.ListOptions) (*unstructu
 	if r.api.forbidden[r.gvr.Resource] {
 		return nil, apierrors.NewForbidden(r.gr(), "", fmt.Errorf("no list"))
 	}
+	r.api.lists++
 	list := &unstructured.UnstructuredList{}
 	for _, obj := range r.api.objects[r.gvr] {
 		if selects(o, r.namespace, obj) {
@@ -217,8 +221,21 @@ func (r *fakeResource) Watch(_ context.Context, o metav1.ListOptions) (watch.Int
 	if r.api.forbidden[r.gvr.Resource] {
 		return nil, apierrors.NewForbidden(r.gr(), "", fmt.Errorf("no watch"))
 	}
+	r.api.watches++
+	if r.api.unwatchable != nil {
+		if err := r.api.unwatchable(o); err != nil {
+			return nil, err
+		}
+	}
 	s := &fakeStream{api: r.api, gvr: r.gvr, namespace: r.namespace, o: o, ch: make(chan watch.Event, 10000)}
 	r.api.streams[s] = struct{}{}
+	if since, err := strconv.Atoi(o.ResourceVersion); err == nil {
+		for _, e := range r.api.history {
+			if e.version > since && e.gvr == r.gvr {
+				s.offer(e.old, e.obj, e.version)
+			}
+		}
+	}
 	if o.SendInitialEvents != nil && *o.SendInitialEvents {
 		for _, obj := range r.api.objects[r.gvr] {
 			if selects(o, r.namespace, obj) {
@@ -253,6 +270,25 @@ func (s *fakeStream) end() {
 	if _, ok := s.api.streams[s]; ok {
 		delete(s.api.streams, s)
 		close(s.ch)
+	}
+}
+
+// refuseWatches sets who is asked before every watch.
+func (f *fakeAPI) refuseWatches(by func(metav1.ListOptions) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unwatchable = by
+}
+
+// breakStreams ends every stream, after an error event if there is a status.
+func (f *fakeAPI) breakStreams(status *metav1.Status) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s := range f.streams {
+		if status != nil {
+			s.ch <- watch.Event{Type: watch.Error, Object: status}
+		}
+		s.end()
 	}
 }
 
@@ -294,28 +330,40 @@ func (f *fakeAPI) drop(gvr schema.GroupVersionResource, k key) {
 }
 
 func (f *fakeAPI) tell(gvr schema.GroupVersionResource, old, obj *unstructured.Unstructured) {
+	f.history = append(f.history, change{gvr, f.version, old, obj})
 	for s := range f.streams {
-		if s.gvr != gvr {
-			continue
+		if s.gvr == gvr {
+			s.offer(old, obj, f.version)
 		}
-		was, is := selects(s.o, s.namespace, old), selects(s.o, s.namespace, obj)
-		e := watch.Event{Type: watch.Modified}
-		switch {
-		case !was && !is:
-			continue
-		case is:
-			e.Object = obj.DeepCopy()
-			if !was {
-				e.Type = watch.Added
-			}
-		default:
-			e.Type = watch.Deleted
-			last := old.DeepCopy()
-			last.SetResourceVersion(strconv.Itoa(f.version))
-			e.Object = last
-		}
-		s.ch <- e
 	}
+}
+
+// change is an entry of the history that watches go on from.
+type change struct {
+	gvr      schema.GroupVersionResource
+	version  int
+	old, obj *unstructured.Unstructured
+}
+
+// offer sends the change from old to obj if the stream selects either.
+func (s *fakeStream) offer(old, obj *unstructured.Unstructured, version int) {
+	was, is := selects(s.o, s.namespace, old), selects(s.o, s.namespace, obj)
+	e := watch.Event{Type: watch.Modified}
+	switch {
+	case !was && !is:
+		return
+	case is:
+		e.Object = obj.DeepCopy()
+		if !was {
+			e.Type = watch.Added
+		}
+	default:
+		e.Type = watch.Deleted
+		last := old.DeepCopy()
+		last.SetResourceVersion(strconv.Itoa(version))
+		e.Object = last
+	}
+	s.ch <- e
 }
 
 // apply returns live after a forced apply of want.
