@@ -21,7 +21,7 @@ type blob struct {
 	data   []byte // the content, or its zstd form if packed
 	packed bool
 	final  bool // packed or not worth it; set before the blob is shared
-	refs   int // trees in the store that hold it; guarded by the store
+	refs   int  // trees in the store that hold it; guarded by the store
 }
 
 // blobOverhead is roughly what a blob costs beside its data.

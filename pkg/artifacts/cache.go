@@ -121,20 +121,39 @@ func (c *cache) newest(owner Owner) (Artifact, bool) {
 // write stores a tree behind the caller's back. When the disk is slower than
 // the sources, the caller waits.
 func (c *cache) write(a Artifact, t *Tree) {
-	if old, ok := c.newest(a.Owner); ok && old.Digest == a.Digest && old.Revision == a.Revision {
+	if c.wants(a) {
 		return
 	}
-	c.writes <- func() {
-		size, err := c.save(a, t)
-		if err != nil {
-			c.report(fmt.Errorf("keep %s in the artifact cache: %w", a.Owner, err))
-			return
-		}
-		c.mu.Lock()
-		c.known[a.Owner] = stored{a, size}
-		c.mu.Unlock()
-		c.trim(a.Owner)
+	c.mu.Lock()
+	c.known[a.Owner] = stored{artifact: a}
+	c.mu.Unlock()
+	c.writes <- func() { c.flush(a, t) }
+}
+
+// flush writes what is still wanted when its turn comes.
+func (c *cache) flush(a Artifact, t *Tree) {
+	if !c.wants(a) {
+		return
 	}
+	size, err := c.save(a, t)
+	c.mu.Lock()
+	if err != nil {
+		delete(c.known, a.Owner)
+	} else {
+		c.known[a.Owner] = stored{a, size}
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.report(fmt.Errorf("keep %s in the artifact cache: %w", a.Owner, err))
+		return
+	}
+	c.trim(a.Owner)
+}
+
+// wants says whether a is what is to be kept of its owner.
+func (c *cache) wants(a Artifact) bool {
+	now, ok := c.newest(a.Owner)
+	return ok && now.Digest == a.Digest && now.Revision == a.Revision
 }
 
 func (c *cache) save(a Artifact, t *Tree) (size int64, err error) {
