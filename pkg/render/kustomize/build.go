@@ -87,9 +87,13 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 // references one level further.
 func (b *Builder) run(ctx context.Context, g *gate, t target) (resmap.ResMap, error) {
 	for {
-		g.view.read = 0
+		g.view.read, g.view.refused = 0, nil
 		resources, err := locked(ctx, g.view, t)
-		if len(g.pending) == 0 {
+		switch {
+		case len(g.pending) > 0:
+		case err != nil && g.view.refused != nil:
+			return nil, g.view.refused
+		default:
 			return resources, err
 		}
 		if err := b.fetch(ctx, g); err != nil {

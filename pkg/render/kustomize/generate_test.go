@@ -174,6 +174,9 @@ func TestBuildErrors(t *testing.T) {
 		"a bomb in the kustomization file": {
 			files: map[string]string{"kustomization.yaml": bomb}, is: ErrLimit, texts: []string{"kustomization.yaml"},
 		},
+		"a bomb in a nested kustomization file": {
+			files: map[string]string{"kustomization.yaml": "resources: [sub]", "sub/kustomization.yaml": bomb}, is: ErrLimit, texts: []string{"sub/kustomization.yaml"},
+		},
 		"a bomb in a patch": {
 			files: map[string]string{"a.yaml": configMap("a")}, o: Options{Patches: []Patch{{Patch: bomb}}}, is: ErrLimit,
 		},

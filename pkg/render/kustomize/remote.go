@@ -51,6 +51,16 @@ func parseRepository(text string) (repository, error) {
 	return r, nil
 }
 
+// host returns the name or address of the server.
+func (r repository) host() string {
+	if u, err := url.Parse(r.url); err == nil && u.Host != "" {
+		return u.Hostname()
+	}
+	_, rest, _ := strings.Cut(r.url, "@")
+	host, _, _ := strings.Cut(rest, ":")
+	return host
+}
+
 // splitFolder splits host/org/repo/folder, or user@host:org/repo/folder.
 func splitFolder(text string) (repo, folder string) {
 	if before, after, ok := strings.Cut(text, "//"); ok {
@@ -140,6 +150,9 @@ func (b *Builder) fetchRepository(ctx context.Context, v *view, text, base strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)
 	defer cancel()
+	if err := b.web.reachable(ctx, r.host()); err != nil {
+		return "", err
+	}
 	files, err := b.config.Repositories.Fetch(ctx, r.url, r.ref)
 	if err != nil {
 		return "", err

@@ -35,6 +35,9 @@ type view struct {
 	// returns what it gets to see.
 	gate func(path string, content []byte) ([]byte, error)
 	read int64 // bytes so far
+	// refused is why a kustomization file was not handed out. kustomize takes one that
+	// cannot be read for one that is not there.
+	refused error
 }
 
 func newView(tree render.Tree, trace *render.Trace, limits Limits) *view {
@@ -118,13 +121,16 @@ func (v *view) kind(op, p string) (kindOf, error) {
 // ReadFile implements [filesys.FileSystem].
 func (v *view) ReadFile(p string) ([]byte, error) {
 	content, err := v.raw(p)
-	if err != nil {
-		return nil, err
+	if !slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(p)) {
+		return content, err
 	}
-	if v.gate != nil && slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(p)) {
-		return v.gate(clean(p), content)
+	if err == nil && v.gate != nil {
+		content, err = v.gate(clean(p), content)
 	}
-	return content, nil
+	if err != nil && v.refused == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+		v.refused = err
+	}
+	return content, err
 }
 
 // raw returns the content of a file within the limits, before the gate.

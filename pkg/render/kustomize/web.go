@@ -72,6 +72,21 @@ func (w *web) allowed(a netip.Addr) bool {
 	return a.IsGlobalUnicast() // neither link-local, multicast nor unspecified
 }
 
+// reachable says whether a host may be connected to, by somebody else. A name that
+// does not resolve is left to whoever tries.
+func (w *web) reachable(ctx context.Context, host string) error {
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	for _, a := range addresses {
+		if !w.allowed(a.Unmap()) {
+			return fmt.Errorf("%w: %s", ErrAddress, a)
+		}
+	}
+	return nil
+}
+
 // get loads one file. Errors quote no answer and no credentials.
 func (w *web) get(ctx context.Context, address string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
