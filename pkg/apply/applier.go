@@ -104,13 +104,26 @@ func (a *Applier) Close() { a.store.close() }
 func (a *Applier) Watch(owner Owner, entries Inventory) {
 	m := a.mapper()
 	var targets []target
+	uncertain := false
 	for _, e := range entries {
-		if v, err := m.any(e); err == nil {
+		v, err := m.any(e)
+		if err == nil {
 			targets = append(targets, a.target(v))
 		}
+		uncertain = uncertain || err != nil && !meta.IsNoMatchError(err)
 	}
-	a.store.attach(owner, forKinds, targets)
+	a.store.attach(owner, forKinds, targets, uncertain)
 }
+
+// Stats are figures for metrics.
+type Stats struct {
+	Watches int // under way or wanted
+	Blind   int // of these, those of kinds that cannot be watched now
+	Records int
+}
+
+// Stats returns what is watched and kept at the moment.
+func (a *Applier) Stats() Stats { return a.store.stats() }
 
 // Forget drops everything that is remembered of owner.
 func (a *Applier) Forget(owner Owner) { a.store.forget(owner) }

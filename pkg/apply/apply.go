@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
 )
 
 // Outcome is what [Applier.Apply] did.
@@ -120,7 +122,7 @@ func (r *run) serveAll(trials []*trial) bool {
 			t.serve(v)
 			continue
 		}
-		if _, soon := r.plan.mapper.namespaced(t.entry.GroupKind()); soon {
+		if meta.IsNoMatchError(err) && r.plan.mapper.expects(t.entry.GroupVersionKind()) {
 			r.out.Waiting = append(r.out.Waiting, t.entry)
 			r.out.Recheck = recheckServed
 			continue

@@ -185,6 +185,7 @@ func TestStagesWaitForHealth(t *testing.T) {
 	crd := object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "widgets.example.org", map[string]any{
 		"spec": map[string]any{
 			"group": "example.org", "scope": "Cluster", "names": map[string]any{"kind": "Widget", "plural": "widgets"},
+			"versions": []any{map[string]any{"name": "v1", "served": true}},
 		},
 	})
 	objects := []*unstructured.Unstructured{
@@ -213,6 +214,27 @@ func TestStagesWaitForHealth(t *testing.T) {
 	equal(t, []string{"CustomResourceDefinition/widgets.example.org unchanged", "Widget/one created"}, lines(out.Changes))
 	equal(t, 0, len(out.Waiting))
 	equal(t, []string{"apply widgets one", "dry widgets one"}, w.api.requests())
+}
+
+func TestVersionThatItsDefinitionLacksFailsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	crd := object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "widgets.example.org", map[string]any{
+		"spec": map[string]any{
+			"group": "example.org", "names": map[string]any{"kind": "Widget"},
+			"versions": []any{map[string]any{"name": "v1", "served": true}, map[string]any{"name": "v2", "served": false}},
+		},
+		"status": map[string]any{"conditions": []any{map[string]any{"type": "Established", "status": "True"}}},
+	})
+	for _, version := range []string{"v2", "v3"} {
+		_, err := w.pass(Request{Objects: []*unstructured.Unstructured{crd, object("example.org/"+version, "Widget", "n", "one", nil)}})
+		equal(t, `Widget/n/one dry-run failed: no matches for kind "Widget" in version "example.org/`+version+`"`, err.Error())
+	}
+	out, err := w.pass(Request{Objects: []*unstructured.Unstructured{crd, object("example.org/v1", "Widget", "n", "one", nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "Widget/n/one", out.Waiting[0].String()) // not served yet, any moment now
+	equal(t, recheckServed, out.Recheck)
 }
 
 func TestUnknownKindFailsItsStage(t *testing.T) {

@@ -7,8 +7,9 @@ import (
 )
 
 // attach makes targets all that is watched for o and the given purpose. It returns
-// their sources in the same order. Sources that nobody else watches are let go.
-func (s *store) attach(o Owner, why purpose, targets []target) []*source {
+// their sources in the same order. Sources that nobody else watches are let go,
+// unless more says that targets are not all of it.
+func (s *store) attach(o Owner, why purpose, targets []target, more bool) []*source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tenant(o)
@@ -29,7 +30,12 @@ func (s *store) attach(o Owner, why purpose, targets []target) []*source {
 	}
 	t.sources[why] = now
 	for src := range old {
-		if _, keep := now[src]; !keep {
+		if _, keep := now[src]; keep {
+			continue
+		}
+		if more {
+			now[src] = struct{}{}
+		} else {
 			s.drop(src, o)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"unique"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"k8s.io/apimachinery/pkg/api/meta"
 )
 
 // Finding is the health of one object.
@@ -168,7 +169,7 @@ func (a *Applier) attachSingles(ctx context.Context, owner Owner, checks []*chec
 			})
 		}
 	}
-	sources := a.store.attach(owner, forSingles, targets)
+	sources := a.store.attach(owner, forSingles, targets, false)
 	for i, c := range single {
 		c.src = sources[i]
 	}
@@ -237,7 +238,7 @@ func (a *Applier) Remaining(ctx context.Context, owner Owner, entries Inventory)
 	}
 	gone := make(map[Entry]bool, len(report.Findings))
 	for _, f := range report.Findings {
-		gone[f.Entry] = f.Status == status.NotFoundStatus
+		gone[f.Entry] = f.Status == status.NotFoundStatus || meta.IsNoMatchError(f.Err)
 	}
 	var remaining Inventory
 	for _, e := range entries {

@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,9 +27,15 @@ func (v served) place(namespace, name string) key {
 type mapper struct {
 	meta.RESTMapper
 	wasReset bool
-	// declared are the kinds whose CRDs are among the desired objects, with whether
-	// they are namespaced. They may not be served yet.
-	declared map[schema.GroupKind]bool
+	// declared are the kinds whose CRDs are among the desired objects. They may not
+	// be served yet.
+	declared map[schema.GroupKind]declaration
+}
+
+// declaration is what a CRD says about its kind.
+type declaration struct {
+	namespaced bool
+	versions   []string
 }
 
 // resetter is a mapper that can be told to forget.
@@ -89,17 +97,29 @@ func (m *mapper) declare(objects []*unstructured.Unstructured) {
 		if gvk.Group != "apiextensions.k8s.io" || gvk.Kind != "CustomResourceDefinition" {
 			continue
 		}
-		gk := schema.GroupKind{Group: text(obj, "spec", "group"), Kind: text(obj, "spec", "names", "kind")}
-		if m.declared == nil {
-			m.declared = map[schema.GroupKind]bool{}
+		d := declaration{namespaced: text(obj, "spec", "scope") != "Cluster"}
+		versions, _ := field(obj, "spec", "versions").([]any)
+		for _, v := range versions {
+			v, _ := v.(map[string]any)
+			if name, _ := v["name"].(string); v["served"] == true {
+				d.versions = append(d.versions, name)
+			}
 		}
-		m.declared[gk] = text(obj, "spec", "scope") != "Cluster"
+		if m.declared == nil {
+			m.declared = map[schema.GroupKind]declaration{}
+		}
+		m.declared[schema.GroupKind{Group: text(obj, "spec", "group"), Kind: text(obj, "spec", "names", "kind")}] = d
 	}
 }
 
-// namespaced says whether objects of a kind have a namespace, and whether that is
-// known at all.
-func (m *mapper) namespaced(gk schema.GroupKind) (bool, bool) {
-	n, ok := m.declared[gk]
-	return n, ok
+// clusterScoped says that a CRD among the desired objects puts its kind at cluster
+// scope.
+func (m *mapper) clusterScoped(gk schema.GroupKind) bool {
+	d, ok := m.declared[gk]
+	return ok && !d.namespaced
+}
+
+// expects says that a CRD among the desired objects has the API server serve gvk.
+func (m *mapper) expects(gvk schema.GroupVersionKind) bool {
+	return slices.Contains(m.declared[gvk.GroupKind()].versions, gvk.Version)
 }

@@ -6,6 +6,7 @@ import (
 	"unique"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -44,8 +45,11 @@ type Plan struct {
 
 	steps  []*step
 	mapper *mapper
-	force  bool
-	ignore *ignoreRules
+	// uncertain: some kind could not be looked up, which does not mean that it is
+	// not served.
+	uncertain bool
+	force     bool
+	ignore    *ignoreRules
 }
 
 // Unchanged says that applying the plan would send nothing: every object is as it
@@ -87,7 +91,10 @@ func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
 	for _, s := range p.steps {
 		s.verdict = decide(s.facts(r.Owner, r.Resync))
 	}
-	return p, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // steps prepares the desired objects and puts them in order.
@@ -130,9 +137,10 @@ func (a *Applier) step(p *Plan, obj *unstructured.Unstructured) *step {
 	v, err := p.mapper.known(s.entry.GroupVersionKind())
 	if err == nil {
 		s.serve(v)
-	} else if namespaced, ok := p.mapper.namespaced(s.entry.GroupKind()); ok && !namespaced {
+	} else if p.mapper.clusterScoped(s.entry.GroupKind()) {
 		s.entry.Namespace = ""
 	}
+	p.uncertain = p.uncertain || err != nil && !meta.IsNoMatchError(err)
 	return s
 }
 
@@ -158,11 +166,13 @@ func (a *Applier) attach(p *Plan) {
 		}
 	}
 	for _, e := range p.Stale {
-		if v, err := p.mapper.any(e); err == nil {
+		v, err := p.mapper.any(e)
+		if err == nil {
 			targets = append(targets, a.target(v))
 		}
+		p.uncertain = p.uncertain || err != nil && !meta.IsNoMatchError(err)
 	}
-	sources := a.store.attach(p.Owner, forKinds, targets)
+	sources := a.store.attach(p.Owner, forKinds, targets, p.uncertain)
 	i := 0
 	for _, s := range p.steps {
 		if s.served != (served{}) {

@@ -25,7 +25,7 @@ func (a *Applier) attachPods(ctx context.Context, owner Owner, checks []*check) 
 			})
 		}
 	}
-	sources := a.store.attach(owner, forPods, targets)
+	sources := a.store.attach(owner, forPods, targets, false)
 	for i, c := range sets {
 		c.pods = sources[i]
 	}

@@ -328,3 +328,16 @@ func (s *store) sweep(src *source, since uint64) {
 	s.mu.Unlock()
 	s.call(w)
 }
+
+func (s *store) stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Stats{Watches: len(s.sources)}
+	for _, src := range s.sources {
+		st.Records += len(src.slots)
+		if src.state == blind {
+			st.Blind++
+		}
+	}
+	return st
+}

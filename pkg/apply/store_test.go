@@ -19,7 +19,7 @@ func bench(t testing.TB, wake func(Owner, time.Duration)) (*store, *source) {
 	}
 	s := newStore(r, wake, true)
 	t.Cleanup(s.close)
-	src := s.attach(owner(), forKinds, []target{{gvr: configMaps()}})[0]
+	src := s.attach(owner(), forKinds, []target{{gvr: configMaps()}}, false)[0]
 	src.state = live
 	return s, src
 }
