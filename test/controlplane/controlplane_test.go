@@ -11,6 +11,7 @@ import (
 // begin starts a control plane for one test.
 func begin(t *testing.T, o Options) (*ControlPlane, context.Context) {
 	t.Helper()
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("-short: it starts a control plane, which may have to be built for minutes")
 	}
@@ -64,6 +65,33 @@ func TestClusterLivesAndRestarts(t *testing.T) {
 	if got := must(t, c, ctx, "get", "pods", "--all-namespaces", "-o=name"); got != "" {
 		t.Errorf("pods are left of a deleted namespace: %s", got)
 	}
+}
+
+func TestPodsDoAsAnnotated(t *testing.T) {
+	c, ctx := begin(t, Options{Nodes: 1})
+	manifest := `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: bad}
+spec:
+  backoffLimit: 0
+  template:
+    metadata: {annotations: {fluxd.test/fail: "true"}}
+    spec: {restartPolicy: Never, containers: [{name: main, image: example.com/bad}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: late, annotations: {fluxd.test/never-ready: "true"}}
+spec: {containers: [{name: main, image: example.com/late}]}
+`
+	if _, err := c.KubectlInput(ctx, manifest, "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	must(t, c, ctx, "wait", "--for=condition=Failed", "job/bad", "--timeout=60s")
+	must(t, c, ctx, "wait", "--for=jsonpath={.status.phase}=Running", "pod/late", "--timeout=60s")
+	must(t, c, ctx, "wait", "--for=condition=Ready=False", "pod/late", "--timeout=60s")
+	must(t, c, ctx, "annotate", "pod/late", "fluxd.test/never-ready-")
+	must(t, c, ctx, "wait", "--for=condition=Ready", "pod/late", "--timeout=60s")
 }
 
 func TestFaults(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/component-base/version"
 )
 
 // heartbeat is how often a node renews its lease and looks at its own status.
@@ -132,7 +133,7 @@ func (n *node) status() corev1.NodeStatus {
 		Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: n.ip}},
 		NodeInfo: corev1.NodeSystemInfo{
 			OperatingSystem: "linux", Architecture: "amd64",
-			KubeletVersion: "v1.37.2", ContainerRuntimeVersion: "none://0", OSImage: "simulated",
+			KubeletVersion: version.Get().GitVersion, ContainerRuntimeVersion: "none://0", OSImage: "simulated",
 		},
 	}
 }
