@@ -1,0 +1,409 @@
+package gitrepository_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/conditions"
+	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
+	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
+	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
+)
+
+// world is a repository, what serves it, and a reconciler with its Secrets.
+type world struct {
+	t       *testing.T
+	repo    *gittest.Repo
+	server  *gittest.Server
+	store   *artifacts.Store
+	secrets secrets
+	others  map[string]*v1.GitRepository
+	plugin  reconcilers.Plugin
+}
+
+// secrets holds the data of Secrets by namespace/name.
+type secrets map[string]map[string][]byte
+
+func (s secrets) Secret(_ context.Context, namespace, name string) (map[string][]byte, string, error) {
+	data, ok := s[namespace+"/"+name]
+	if !ok {
+		return nil, "", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
+	}
+	return data, "Opaque", nil
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	root := t.TempDir()
+	repo, err := gittest.NewRepo(t.Context(), root, "apps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := gittest.Serve(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	w := &world{t: t, repo: repo, server: server, secrets: secrets{}, others: map[string]*v1.GitRepository{}}
+	w.restart()
+	return w
+}
+
+// restart makes memory cold.
+func (w *world) restart() {
+	w.t.Helper()
+	store, err := artifacts.New(artifacts.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.store = store
+	w.plugin = gitrepository.Plugin(store, w.secrets, func(namespace, name string) (*v1.GitRepository, bool) {
+		o, ok := w.others[namespace+"/"+name]
+		return o, ok
+	}, gitrepository.Options{BaseURL: "http://source/", RequeueDependency: 30 * time.Second})
+}
+
+func (w *world) commit(files map[string]string) string {
+	w.t.Helper()
+	id, err := w.repo.Commit(w.t.Context(), "main", "a change", files)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+func (w *world) object() *v1.GitRepository {
+	o := &v1.GitRepository{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "apps", Generation: 1},
+		Spec: v1.GitRepositorySpec{
+			URL: w.server.RepoURL(w.repo), Interval: metav1.Duration{Duration: time.Minute},
+			Timeout: &metav1.Duration{Duration: 10 * time.Second}, Reference: &v1.GitRepositoryRef{Branch: "main"},
+		},
+	}
+	o.SetGroupVersionKind(api.GitRepositoryGVK)
+	return o
+}
+
+func (w *world) reconcile(o *v1.GitRepository) (reconcilers.Result, error) {
+	spec := o.Spec.DeepCopy()
+	result, err := w.plugin.Reconcile(w.t.Context(), o)
+	if diff := cmp.Diff(spec, &o.Spec); diff != "" {
+		w.t.Errorf("the spec was changed:\n%s", diff)
+	}
+	return result, err
+}
+
+func (w *world) ready(o *v1.GitRepository) reconcilers.Result {
+	w.t.Helper()
+	result, err := w.reconcile(o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return result
+}
+
+func TestNewArtifact(t *testing.T) {
+	w := newWorld(t)
+	commit := w.commit(map[string]string{"a.yaml": "a: 1\n", "logo.png": "png"})
+	o := w.object()
+	result := w.ready(o)
+
+	revision := "main@sha1:" + commit
+	if result.Reason != api.ReasonSucceeded || result.Message != "stored artifact for revision '"+revision+"'" {
+		t.Errorf("the result is %+v", result)
+	}
+	a := o.Status.Artifact
+	if a == nil || a.Revision != revision || a.Path != "gitrepository/ns/apps/"+commit+".tar.gz" ||
+		a.URL != "http://source/"+a.Path || a.Size == nil || a.LastUpdateTime.IsZero() {
+		t.Fatalf("the artifact is %+v", a)
+	}
+	tree, release, err := w.store.Open(artifacts.Owner{Kind: "GitRepository", Namespace: "ns", Name: "apps"}, a.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if tree.Len() != 1 {
+		t.Errorf("the tree has %d files, want 1", tree.Len())
+	}
+	want := map[string]string{"source.toolkit.fluxcd.io/revision": revision, "source.toolkit.fluxcd.io/digest": a.Digest}
+	if result.Fact == nil || result.Fact.Reason != api.ReasonNewArtifact || cmp.Diff(want, result.Fact.Annotations) != "" {
+		t.Errorf("the fact is %+v", result.Fact)
+	}
+	if !conditions.IsTrue(o.Status.Conditions, api.ConditionArtifactInStorage) {
+		t.Errorf("the conditions are %+v", o.Status.Conditions)
+	}
+}
+
+func TestNothingNewChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	o := w.object()
+	w.ready(o)
+	before, requests := o.DeepCopy(), w.server.Requests()
+	result := w.ready(o)
+	if diff := cmp.Diff(before.Status, o.Status); diff != "" {
+		t.Errorf("the status changed:\n%s", diff)
+	}
+	if got := w.server.Requests() - requests; got != 1 {
+		t.Errorf("an unchanged source costs %d requests, want 1", got)
+	}
+	if result.Fact == nil || !result.Fact.Routine {
+		t.Errorf("the fact is %+v", result.Fact)
+	}
+}
+
+func TestWhatMakesANewArtifact(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*world, *v1.GitRepository)
+		want   bool
+	}{
+		"a commit": {func(w *world, _ *v1.GitRepository) { w.commit(map[string]string{"b.yaml": "b"}) }, true},
+		"ignore rules": {func(_ *world, o *v1.GitRepository) {
+			rules := "*.yaml"
+			o.Spec.Ignore = &rules
+		}, true},
+		"a sparse checkout": {func(_ *world, o *v1.GitRepository) { o.Spec.SparseCheckout = []string{"dir"} }, true},
+		"an interval": {func(_ *world, o *v1.GitRepository) {
+			o.Spec.Interval.Duration = time.Hour
+			o.Generation++
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.commit(map[string]string{"a.yaml": "a: 1\n", "dir/c.txt": "c"})
+			o := w.object()
+			w.ready(o)
+			before := o.Status.Artifact.Digest
+			tt.change(w, o)
+			w.ready(o)
+			if got := o.Status.Artifact.Digest != before; got != tt.want {
+				t.Errorf("new artifact: %t, want %t", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	o := w.object()
+	w.ready(o)
+	before := o.DeepCopy()
+
+	w.restart()
+	w.ready(o)
+	if diff := cmp.Diff(before.Status, o.Status); diff != "" {
+		t.Errorf("the refill changed the status:\n%s", diff)
+	}
+	if !w.store.Has(artifacts.Owner{Kind: "GitRepository", Namespace: "ns", Name: "apps"}, o.Status.Artifact.Digest) {
+		t.Error("the artifact was not fetched again")
+	}
+}
+
+func TestNetworkDownAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	o := w.object()
+	w.ready(o)
+	artifact := o.Status.Artifact.DeepCopy()
+	w.restart()
+	if err := w.server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.reconcile(o)
+	if fault.Reason(err, "") != api.ReasonGitOperationFailed {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(artifact, o.Status.Artifact); diff != "" {
+		t.Errorf("the recorded artifact changed:\n%s", diff)
+	}
+	if !conditions.IsTrue(o.Status.Conditions, api.ConditionFetchFailed) {
+		t.Errorf("the conditions are %+v", o.Status.Conditions)
+	}
+}
+
+func TestSuspendedSourceIsRefilledAtItsRevision(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	o := w.object()
+	w.ready(o)
+	recorded := o.Status.Artifact.DeepCopy()
+	w.commit(map[string]string{"a.yaml": "a: 2\n"})
+	w.restart()
+	o.Spec.Suspend = true
+	before := o.DeepCopy()
+	if _, err := w.reconcile(o); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, o); diff != "" {
+		t.Errorf("the object changed:\n%s", diff)
+	}
+	if !w.store.Has(artifacts.Owner{Kind: "GitRepository", Namespace: "ns", Name: "apps"}, recorded.Digest) {
+		t.Error("the recorded revision is not in the store")
+	}
+}
+
+func TestInclude(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"lib/x.yaml": "x: 1\n"})
+	other := w.object()
+	other.Name = "base"
+	w.ready(other)
+
+	o := w.object()
+	o.Spec.Include = []v1.GitRepositoryInclude{{GitRepositoryRef: api.LocalObjectReference{Name: "base"}, FromPath: "../lib", ToPath: "vendored"}}
+	_, err := w.reconcile(o)
+	if fault.Reason(err, "") != api.ReasonNotFound || !conditions.IsTrue(o.Status.Conditions, api.ConditionIncludeUnavailable) {
+		t.Errorf("a missing include: got %v, %+v", err, o.Status.Conditions)
+	}
+	w.others["ns/base"] = other
+	w.ready(o)
+	tree, release, err := w.store.Open(artifacts.Owner{Kind: "GitRepository", Namespace: "ns", Name: "apps"}, o.Status.Artifact.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if _, ok := tree.FileDigest("vendored/x.yaml"); !ok {
+		t.Error("the included file is not in the artifact")
+	}
+	if conditions.Has(o.Status.Conditions, api.ConditionIncludeUnavailable) || len(o.Status.IncludedArtifacts) != 1 {
+		t.Errorf("the status is %+v", o.Status)
+	}
+	refs := w.plugin.References(o)
+	if want := reconcilers.NewRef(api.GitRepositoryGVK.GroupKind(), "ns", "base"); len(refs) != 1 || refs[0] != want {
+		t.Errorf("the references are %v", refs)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change  func(*world, *v1.GitRepository)
+		reason  string
+		stalled bool
+	}{
+		"a branch that does not exist": {func(_ *world, o *v1.GitRepository) { o.Spec.Reference.Branch = "nope" }, api.ReasonGitOperationFailed, false},
+		"a malformed version range":    {func(_ *world, o *v1.GitRepository) { o.Spec.Reference.SemVer = ">>>" }, api.ReasonGitOperationFailed, false},
+		"a URL that does not parse":    {func(_ *world, o *v1.GitRepository) { o.Spec.URL = "http://%zz" }, api.ReasonURLInvalid, true},
+		"an unsupported identity":      {func(_ *world, o *v1.GitRepository) { o.Spec.Provider = v1.GitProviderAWS }, api.ReasonInvalidProviderConfiguration, true},
+		"an App without a Secret":      {func(_ *world, o *v1.GitRepository) { o.Spec.Provider = v1.GitProviderGitHub }, api.ReasonInvalidProviderConfiguration, true},
+		"a missing Secret": {func(_ *world, o *v1.GitRepository) {
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "none"}
+		}, api.ReasonAuthenticationFailed, false},
+		"wrong credentials": {func(w *world, o *v1.GitRepository) {
+			w.server.RequireAuth("user", "secret-word")
+			w.secrets["ns/creds"] = map[string][]byte{"username": []byte("user"), "password": []byte("guessed-word")}
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+		}, api.ReasonAuthenticationFailed, false},
+		"a certificate without its key": {func(w *world, o *v1.GitRepository) {
+			w.secrets["ns/creds"] = map[string][]byte{"tls.crt": []byte("x")}
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+		}, api.ReasonAuthenticationFailed, false},
+		"SSH without known hosts": {func(w *world, o *v1.GitRepository) {
+			o.Spec.URL = "ssh://git@127.0.0.1:1/x.git"
+			w.secrets["ns/creds"] = map[string][]byte{"identity": []byte("x")}
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+		}, api.ReasonAuthenticationFailed, false},
+		"a proxy of an unknown scheme": {func(w *world, o *v1.GitRepository) {
+			w.secrets["ns/proxy"] = map[string][]byte{"address": []byte("ftp://x")}
+			o.Spec.ProxySecretRef = &api.LocalObjectReference{Name: "proxy"}
+		}, api.ReasonAuthenticationFailed, false},
+		"a server that hangs": {func(w *world, o *v1.GitRepository) {
+			o.Spec.Timeout.Duration = 100 * time.Millisecond
+			w.server.Wrap(func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			})
+		}, api.ReasonGitOperationFailed, false},
+		"a tag check without a tag": {func(w *world, o *v1.GitRepository) {
+			w.secrets["ns/keys"] = map[string][]byte{"a.asc": []byte("x")}
+			o.Spec.Verification = &v1.GitRepositoryVerification{Mode: v1.VerifyTag, SecretRef: api.LocalObjectReference{Name: "keys"}}
+		}, api.ReasonInvalidVerificationMode, true},
+		"an unsigned commit": {func(w *world, o *v1.GitRepository) {
+			w.secrets["ns/keys"] = map[string][]byte{"a.asc": []byte("x")}
+			o.Spec.Verification = &v1.GitRepositoryVerification{SecretRef: api.LocalObjectReference{Name: "keys"}}
+		}, api.ReasonInvalidCommitSignature, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.commit(map[string]string{"a.yaml": "a: 1\n"})
+			o := w.object()
+			tt.change(w, o)
+			_, err := w.reconcile(o)
+			if got := fault.Reason(err, "none"); got != tt.reason {
+				t.Errorf("got reason %s (%v), want %s", got, err, tt.reason)
+			}
+			if _, stalled := errors.AsType[*fault.StalledError](err); stalled != tt.stalled {
+				t.Errorf("stalled: %t, want %t", stalled, tt.stalled)
+			}
+			if err != nil && strings.Contains(err.Error(), "guessed-word") {
+				t.Errorf("the error shows a password: %v", err)
+			}
+		})
+	}
+}
+
+func TestCredentialsStayWithTheirHost(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	leaked := make(chan string, 10)
+	thief := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		leaked <- r.Header.Get("Authorization")
+		http.Error(rw, "no", http.StatusNotFound)
+	}))
+	t.Cleanup(thief.Close)
+	w.server.Wrap(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, strings.Replace(thief.URL, "127.0.0.1", "localhost", 1)+r.URL.RequestURI(), http.StatusFound)
+		})
+	})
+	w.secrets["ns/creds"] = map[string][]byte{"username": []byte("user"), "password": []byte("secret-word")}
+	o := w.object()
+	o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+	if _, err := w.reconcile(o); err == nil {
+		t.Error("a redirect to another host went well")
+	}
+	close(leaked)
+	for header := range leaked {
+		if header != "" {
+			t.Errorf("another host was sent %q", header)
+		}
+	}
+}
+
+func TestFinalizeFreesMemory(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	o := w.object()
+	w.ready(o)
+	for range 2 {
+		if err := w.plugin.Finalize(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used := w.store.Stats().Used; used != 0 {
+		t.Errorf("%d bytes are left", used)
+	}
+}
+
+func TestCancellation(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.plugin.Reconcile(ctx, w.object()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
