@@ -46,8 +46,9 @@ image: $(binaries) ## write the container image to dist/image, without a contain
 $(binaries): dist/bin/fluxd-linux-%:
 	GOOS=linux GOARCH=$* CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fluxd
 
-install.yaml: ## write everything that a cluster needs to dist/install.yaml
+install.yaml: ## write dist/install.yaml, and dist/fluxd.yaml for clusters that have Flux
 	go run ./hack/render -image '$(IMAGE):$(VERSION)' -out dist/install.yaml deploy
+	go run ./hack/render -image '$(IMAGE):$(VERSION)' -out dist/fluxd.yaml deploy/fluxd
 
 deploy: install.yaml ## apply dist/install.yaml to the cluster of the current kubeconfig
 	kubectl apply --server-side -f dist/install.yaml

@@ -21,7 +21,13 @@ const (
 // installed returns the objects of install.yaml.
 func installed(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	manifests, err := render(deploy, image)
+	return objects(t, deploy)
+}
+
+// objects returns what the kustomization in dir builds.
+func objects(t *testing.T, dir string) []*unstructured.Unstructured {
+	t.Helper()
+	manifests, err := render(dir, image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +101,30 @@ func TestObjects(t *testing.T) {
 		"NetworkPolicy allow-egress",
 		"NetworkPolicy allow-scraping",
 		"ResourceQuota critical-pods-flux-system",
+		"Role fluxd-leader-election",
+		"RoleBinding fluxd-leader-election",
+		"ServiceAccount fluxd",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is added to a cluster that has Flux must not touch what Flux has there.
+func TestObjectsBesideFlux(t *testing.T) {
+	var got []string
+	for _, o := range objects(t, deploy+"/fluxd") {
+		got = append(got, o.GetKind()+" "+o.GetName())
+		if o.GetLabels()["app.kubernetes.io/part-of"] != "flux" {
+			t.Errorf("%s %s lacks the label part-of", o.GetKind(), o.GetName())
+		}
+	}
+	slices.Sort(got)
+	want := []string{
+		"ClusterRole fluxd-flux-system",
+		"ClusterRoleBinding fluxd-flux-system",
+		"ClusterRoleBinding fluxd-reconciler-flux-system",
+		"Deployment fluxd",
 		"Role fluxd-leader-election",
 		"RoleBinding fluxd-leader-election",
 		"ServiceAccount fluxd",
