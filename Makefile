@@ -55,10 +55,10 @@ deploy: install.yaml ## apply dist/install.yaml to the cluster of the current ku
 	kubectl -n flux-system rollout status deployment/fluxd
 
 cluster: ## start a control plane with simulated nodes on this machine
-	go run ./test/controlplane/cmd/cluster up
+	@go run ./test/controlplane/cmd/cluster up
 
 cluster-down: ## stop that control plane
-	go run ./test/controlplane/cmd/cluster down
+	@go run ./test/controlplane/cmd/cluster down
 
 clean: ## remove what was built here
 	rm -rf bin dist
