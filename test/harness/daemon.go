@@ -1,0 +1,213 @@
+package harness
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Build builds the daemon into dir and returns its path. Go's build cache makes
+// the second time quick.
+func Build(ctx context.Context, dir string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(dir, "fluxd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "./cmd/fluxd")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build fluxd: %w: %s", err, bytes.TrimSpace(text))
+	}
+	return out, nil
+}
+
+// Root returns the root of the source tree: the nearest folder above the
+// working directory that holds deploy/crds.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "deploy", "crds")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("find the root of the source tree: run this inside of it")
+		}
+	}
+}
+
+// Daemon is a running fluxd.
+type Daemon struct {
+	cmd     *exec.Cmd
+	metrics string
+	health  string
+	done    chan struct{}
+	err     error // of the process; read after done
+
+	mu   sync.Mutex // guards logs
+	logs []string
+}
+
+// Start starts the daemon with the given kubeconfig and further flags of run.
+// It ends with the caller's process at the latest.
+func Start(binary, kubeconfig string, flags ...string) (*Daemon, error) {
+	d := &Daemon{done: make(chan struct{})}
+	var err error
+	if d.metrics, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	if d.health, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	args := append([]string{"run", "--kubeconfig=" + kubeconfig, "--metrics-addr=" + d.metrics, "--health-addr=" + d.health}, flags...)
+	d.cmd = exec.Command(binary, args...)
+	d.cmd.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system")
+	dieWithParent(d.cmd)
+	stderr, err := d.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start fluxd: %w", err)
+	}
+	go d.follow(stderr)
+	return d, nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// maxLogs is how many lines of the log are kept.
+const maxLogs = 20_000
+
+func (d *Daemon) follow(stderr io.Reader) {
+	lines := bufio.NewScanner(stderr)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		d.mu.Lock()
+		if len(d.logs) < maxLogs {
+			d.logs = append(d.logs, lines.Text())
+		}
+		d.mu.Unlock()
+	}
+	d.err = d.cmd.Wait()
+	close(d.done)
+}
+
+// Logs returns the lines that the daemon has logged.
+func (d *Daemon) Logs() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]string(nil), d.logs...)
+}
+
+// Ready waits until the daemon says that it is.
+func (d *Daemon) Ready(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if res, err := http.Get("http://" + d.health + "/readyz"); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for fluxd: %w; the end of its log:\n%s", ctx.Err(), d.tail())
+		case <-d.done:
+			return fmt.Errorf("fluxd ended: %w; the end of its log:\n%s", errOr(d.err), d.tail())
+		case <-tick.C:
+		}
+	}
+}
+
+func errOr(err error) error {
+	if err == nil {
+		return errors.New("without an error")
+	}
+	return err
+}
+
+func (d *Daemon) tail() string {
+	logs := d.Logs()
+	return strings.Join(logs[max(0, len(logs)-10):], "\n")
+}
+
+// Stop asks the daemon to end and waits until it has.
+func (d *Daemon) Stop(ctx context.Context) error {
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop fluxd: %w", err)
+	}
+	select {
+	case <-d.done:
+		return d.err
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("stop fluxd: %w", ctx.Err()), d.Kill())
+	}
+}
+
+// Kill ends the daemon without a warning, as a power loss would.
+func (d *Daemon) Kill() error {
+	if err := d.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill fluxd: %w", err)
+	}
+	<-d.done
+	return nil
+}
+
+// Metric returns the value of a metric, added up over its series that hold all
+// of the given label pairs, such as `kind="Kustomization"`.
+func (d *Daemon) Metric(name string, labels ...string) (float64, error) {
+	res, err := http.Get("http://" + d.metrics + "/metrics")
+	if err != nil {
+		return 0, fmt.Errorf("read the metrics: %w", err)
+	}
+	defer res.Body.Close()
+	total := 0.0
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		line := lines.Text()
+		series, value, ok := strings.Cut(line, " ")
+		if at := strings.LastIndexByte(line, ' '); at > 0 {
+			series, value = line[:at], line[at+1:]
+		}
+		bare, _, _ := strings.Cut(series, "{")
+		if !ok || bare != name || !containsAll(series, labels) {
+			continue
+		}
+		var v float64
+		if _, err := fmt.Sscan(value, &v); err == nil {
+			total += v
+		}
+	}
+	return total, nil
+}
+
+func containsAll(s string, parts []string) bool {
+	for _, part := range parts {
+		if !strings.Contains(s, part) {
+			return false
+		}
+	}
+	return true
+}

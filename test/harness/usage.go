@@ -1,0 +1,63 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Usage is what a process has taken of the machine.
+type Usage struct {
+	// Resident and Anonymous are bytes of memory now, Peak the most ever.
+	Resident, Anonymous, Peak int64
+	// CPU is user and system time so far.
+	CPU time.Duration
+}
+
+// clockTick is the unit of /proc/<pid>/stat on Linux.
+const clockTick = 10 * time.Millisecond
+
+// Usage reads what the daemon has used. It needs /proc, which Linux has.
+func (d *Daemon) Usage() (Usage, error) {
+	var u Usage
+	proc := fmt.Sprintf("/proc/%d/", d.cmd.Process.Pid)
+	status, err := os.ReadFile(proc + "status")
+	if err != nil {
+		return u, fmt.Errorf("measure fluxd: %w", err)
+	}
+	for line := range strings.Lines(string(status)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		kib, err := strconv.ParseInt(fields[1], 10, 64)
+		if err != nil {
+			continue
+		}
+		switch fields[0] {
+		case "VmRSS:":
+			u.Resident = kib << 10
+		case "VmHWM:":
+			u.Peak = kib << 10
+		case "RssAnon:":
+			u.Anonymous = kib << 10
+		}
+	}
+	stat, err := os.ReadFile(proc + "stat")
+	if err != nil {
+		return u, fmt.Errorf("measure fluxd: %w", err)
+	}
+	// The name of the program, in parentheses, may hold spaces.
+	rest := string(stat[strings.LastIndexByte(string(stat), ')')+1:])
+	fields := strings.Fields(rest)
+	for _, i := range []int{11, 12} { // utime and stime
+		ticks, err := strconv.ParseInt(fields[i], 10, 64)
+		if err != nil {
+			return u, fmt.Errorf("measure fluxd: %w", err)
+		}
+		u.CPU += time.Duration(ticks) * clockTick
+	}
+	return u, nil
+}
