@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/apply"
@@ -24,7 +22,6 @@ const stageTimeout = time.Minute
 // plan compares what was built with what is remembered.
 func (p *pass) plan(ctx context.Context, built render.Output) (*apply.Plan, error) {
 	p.digest = built.Digest
-	p.obj.Status.LastAttemptedRevision = p.revision
 	inventory, err := p.inventory()
 	if err != nil {
 		return nil, p.failed(api.ReasonReconciliationFailed, err)
@@ -32,7 +29,7 @@ func (p *pass) plan(ctx context.Context, built render.Output) (*apply.Plan, erro
 	request := apply.Request{
 		Owner: p.owner(), Objects: built.Objects, Inventory: inventory,
 		Ignore: p.obj.Spec.Ignore, Force: p.obj.Spec.Force,
-		Resync: p.resyncs.due(p.owner(), p.started),
+		Resync: p.resyncs.due(p.owner(), p.started) || p.requested(),
 	}
 	if common := p.obj.Spec.CommonMetadata; common != nil {
 		request.CommonLabels, request.CommonAnnotations = common.Labels, common.Annotations
@@ -135,104 +132,4 @@ func (p *pass) prune(ctx context.Context, plan *apply.Plan) error {
 		return p.failed(api.ReasonPruneFailed, failure)
 	}
 	return nil
-}
-
-// healthSet returns what the health of the object is made of.
-func (p *pass) healthSet(plan *apply.Plan) apply.Inventory {
-	self := p.owner()
-	isSelf := func(e apply.Entry) bool {
-		return e.Group == api.KustomizeGroup && e.Kind == api.KustomizationKind && e.Namespace == self.Namespace && e.Name == self.Name
-	}
-	var set apply.Inventory
-	if p.obj.Spec.Wait {
-		skipped := make(map[string]bool)
-		for _, c := range p.changes {
-			skipped[c.ID()] = c.Action == apply.Skipped
-		}
-		for _, e := range plan.Inventory {
-			if !isSelf(e) && !skipped[e.ID()] {
-				set = append(set, e)
-			}
-		}
-		return set
-	}
-	for _, check := range p.obj.Spec.HealthChecks {
-		e := apply.Entry{Group: groupOf(check.APIVersion), Kind: check.Kind, Namespace: check.Namespace, Name: check.Name}
-		if !isSelf(e) {
-			set = append(set, e)
-		}
-	}
-	return set
-}
-
-// groupOf returns the group of an API version; none means that of Deployments.
-// The version does not matter: the preferred one is looked at.
-func groupOf(apiVersion string) string {
-	group, _, ok := strings.Cut(orDefault(apiVersion, "apps/v1"), "/")
-	if !ok {
-		return ""
-	}
-	return group
-}
-
-// health waits until everything is healthy. It parks; it does not poll.
-func (p *pass) health(ctx context.Context, plan *apply.Plan) error {
-	set := p.healthSet(plan)
-	if len(set) == 0 {
-		p.list = conditions.Delete(p.list, api.ConditionHealthy)
-		return nil
-	}
-	report, err := p.applier.Health(ctx, p.owner(), set)
-	if err != nil {
-		return p.unhealthy(0, err)
-	}
-	before := conditions.Get(p.list, api.ConditionHealthy)
-	timeout := p.obj.GetTimeout()
-	message := fmt.Sprintf("Running health checks for revision %s with a timeout of %s", p.revision, timeout)
-	began := p.started
-	if before != nil && before.Status == metav1.ConditionUnknown && before.Message == message {
-		began = before.LastTransitionTime.Time
-	}
-	took := p.started.Sub(began)
-	switch {
-	case report.Healthy():
-		p.healthy(before, time.Since(began).Round(time.Millisecond))
-		return nil
-	case len(report.Failed()) > 0 && (!p.options.SlowFail || report.Terminal()):
-		return p.unhealthy(took, fmt.Errorf("failed early due to stalled resources: [%s]", findings(report)))
-	case took >= timeout:
-		return p.unhealthy(took, fmt.Errorf("timeout waiting for: [%s]", findings(report)))
-	}
-	p.set(api.ConditionHealthy, metav1.ConditionUnknown, api.ReasonProgressing, message)
-	after := timeout - took
-	if report.Recheck > 0 {
-		after = min(after, report.Recheck)
-	}
-	return &fault.WaitingError{Reason: api.ReasonProgressing, Err: errors.New(message), After: after, Quiet: true}
-}
-
-// healthy sets the condition, and tells if that is news.
-func (p *pass) healthy(before *metav1.Condition, took time.Duration) {
-	was := before != nil && before.Status == metav1.ConditionTrue
-	message := fmt.Sprintf("Health check passed in %s", took)
-	if was && !p.changes.Wrote() && before.ObservedGeneration == p.obj.Generation {
-		return
-	}
-	p.set(api.ConditionHealthy, metav1.ConditionTrue, api.ReasonSucceeded, message)
-	if !was || p.obj.Status.LastAppliedRevision != p.revision && p.changes.Wrote() {
-		p.publish(events.Info, api.ReasonProgressing, message)
-	}
-}
-
-func (p *pass) unhealthy(took time.Duration, err error) error {
-	p.set(api.ConditionHealthy, metav1.ConditionFalse, api.ReasonHealthCheckFailed, err.Error())
-	return p.failed(api.ReasonHealthCheckFailed, fmt.Errorf("health check failed after %s: %w", took.Round(time.Second), err))
-}
-
-func findings(r apply.Report) string {
-	texts := make([]string, len(r.Findings))
-	for i, f := range r.Findings {
-		texts[i] = f.String()
-	}
-	return strings.Join(texts, ", ")
 }

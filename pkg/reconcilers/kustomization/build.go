@@ -41,6 +41,7 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 	if err := exists(tree, p.obj.Spec.Path); err != nil {
 		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
 	}
+	p.begin()
 	output, err := p.builds.Render(ctx, render.Job{
 		Owner: render.Owner{Namespace: p.obj.Namespace, Name: p.obj.Name},
 		Tree:  tree, Inputs: options.Inputs(), Revision: artifact.Revision,
@@ -49,7 +50,6 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 		},
 	})
 	if err != nil {
-		p.obj.Status.LastAttemptedRevision = p.revision
 		if errors.Is(err, context.Canceled) {
 			return output, err
 		}

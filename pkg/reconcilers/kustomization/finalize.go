@@ -2,7 +2,9 @@ package kustomization
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -39,18 +41,31 @@ func deletes(obj *v1.Kustomization) bool {
 	return false
 }
 
+// remote says whether what obj applied was applied as somebody else, or to somewhere
+// else: it cannot be deleted as ourselves, here.
+func remote(obj *v1.Kustomization) bool {
+	return obj.Spec.KubeConfig != nil || obj.Spec.ServiceAccountName != ""
+}
+
+// finalize deletes what the object applied. Without our finalizer it does not: then
+// the object was released by hand, so as to leave its objects, or never applied any.
 func (p *pass) finalize(ctx context.Context) error {
+	if !deletes(p.obj) || !slices.Contains(p.obj.Finalizers, api.Finalizer) {
+		return nil
+	}
 	inventory, err := p.inventory()
 	if err != nil {
 		return fmt.Errorf("read the inventory: %w", err)
 	}
-	if !deletes(p.obj) || len(inventory) == 0 {
+	switch {
+	case len(inventory) == 0:
 		return nil
+	case remote(p.obj):
+		return fault.Stalled(reasonNotSupported, errors.New("pruning with spec.kubeConfig or spec.serviceAccountName is not supported yet"))
 	}
 	changes, _, err := p.applier.Prune(ctx, p.owner(), inventory)
 	if err != nil {
-		p.publish(events.Error, api.ReasonPruneFailed, "pruning for deleted resource failed: "+err.Error())
-		return fault.Backoff(api.ReasonPruneFailed, err)
+		return fault.Backoff(api.ReasonPruneFailed, fmt.Errorf("pruning for deleted resource failed: %w", err))
 	}
 	if p.obj.GetDeletionPolicy() == v1.DeletionPolicyWaitForTermination {
 		if err := p.terminated(ctx, deleted(changes)); err != nil {

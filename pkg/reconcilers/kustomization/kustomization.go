@@ -54,11 +54,29 @@ func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, appli
 	})
 }
 
+// applier brings objects to the cluster; [apply.Applier] is one.
+type applier interface {
+	writer
+	watcher
+}
+
+type writer interface {
+	Plan(ctx context.Context, r apply.Request) (*apply.Plan, error)
+	Apply(ctx context.Context, plan *apply.Plan) (apply.Outcome, error)
+	Prune(ctx context.Context, owner apply.Owner, stale apply.Inventory) (apply.Changes, apply.Inventory, error)
+}
+
+type watcher interface {
+	Health(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Report, error)
+	Remaining(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Inventory, error)
+	Forget(owner apply.Owner)
+}
+
 type reconciler struct {
 	store   *artifacts.Store
 	builder Builder
 	builds  *render.Cache
-	applier *apply.Applier
+	applier applier
 	objects Objects
 	bus     Publisher
 	options Options
@@ -104,7 +122,7 @@ func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
 		return reconcilers.Result{}, err
 	}
 	if p.writeAhead(plan) {
-		return reconcilers.Result{Again: true, Progress: fmt.Sprintf("Applying manifests for revision %s with a timeout of %s", p.revision, p.obj.GetTimeout())}, nil
+		return reconcilers.Result{Again: true, Progress: fmt.Sprintf("Detecting drift for revision %s with a timeout of %s", p.revision, p.obj.GetTimeout())}, nil
 	}
 	if err := p.apply(ctx, plan); err != nil {
 		return reconcilers.Result{}, err

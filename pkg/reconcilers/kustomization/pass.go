@@ -46,10 +46,23 @@ func (p *pass) set(kind string, status metav1.ConditionStatus, reason, message s
 	}, p.started)
 }
 
-// failed records a failure of the apply, prune or health step in the history
-// and classifies it.
+// begin notes the revision that is tried, and whether it or the spec is new.
+func (p *pass) begin() {
+	ready := conditions.Get(p.list, api.ConditionReady)
+	if p.obj.Status.LastAttemptedRevision != p.revision || ready == nil || ready.ObservedGeneration != p.obj.Generation {
+		p.moved = true
+	}
+	p.obj.Status.LastAttemptedRevision = p.revision
+}
+
+// failed classifies a failure of the apply, prune or health step. It is recorded in
+// the history unless it is the one of the last pass over again.
 func (p *pass) failed(reason string, err error) error {
-	p.record(reason)
+	ready := conditions.Get(p.list, api.ConditionReady)
+	again := ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == reason && ready.Message == err.Error()
+	if !again || p.moved || p.requested() {
+		p.record(reason)
+	}
 	return fault.Failed(reason, err)
 }
 
@@ -63,6 +76,13 @@ func (p *pass) record(reason string) {
 		Digest: p.digest, Status: reason, At: p.started.UTC().Truncate(time.Second),
 		Took: time.Since(p.started), Metadata: metadata,
 	})
+}
+
+// recorded says whether the newest outcome in the history is success with what was
+// built now.
+func (p *pass) recorded() bool {
+	h := p.obj.Status.History
+	return len(h) > 0 && h[0].Digest == p.digest && h[0].LastReconciledStatus == api.ReasonReconciliationSucceeded
 }
 
 // publish tells of something that happened on the way.
@@ -92,12 +112,10 @@ func (p *pass) annotations() map[string]string {
 // changes nothing, so that nothing is written.
 func (p *pass) done() reconcilers.Result {
 	status := &p.obj.Status
-	if status.LastAppliedRevision != p.revision || status.LastAttemptedRevision != p.revision ||
-		p.obj.Generation != status.ObservedGeneration || !conditions.IsTrue(p.list, api.ConditionReady) {
+	if status.LastAppliedRevision != p.revision || !conditions.IsTrue(p.list, api.ConditionReady) || !p.recorded() {
 		p.moved = true
 	}
 	status.LastAppliedRevision, status.LastAppliedOriginRevision = p.revision, p.origin
-	status.LastAttemptedRevision = p.revision
 	if p.moved || p.requested() {
 		p.record(api.ReasonReconciliationSucceeded)
 	}
