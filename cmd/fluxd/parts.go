@@ -55,6 +55,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		},
 	})
 	builds := render.NewCache(int64(o.buildBudget), nil)
+	measure(d.server.metrics, builds, p.applier)
 	p.deps = all.Deps{
 		Store: store, Cache: d.cache, Reader: reader, Bus: d.bus, Applier: p.applier, Builds: builds,
 		Builder: kustomize.New(kustomize.Config{
@@ -72,6 +73,17 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		},
 	}
 	return p, nil
+}
+
+// measure adds the metrics of builds and of what is applied.
+func measure(m *events.Metrics, builds *render.Cache, applier *apply.Applier) {
+	m.Counter("fluxd_builds_total", "Builds that were run.",
+		func() float64 { return float64(builds.Stats().Misses) })
+	m.Counter("fluxd_builds_saved_total", "Builds that were not run because they would have seen nothing new.",
+		func() float64 { return float64(builds.Stats().Hits) })
+	m.Gauge("fluxd_build_bytes", "Memory that remembered builds take, in bytes.",
+		func() float64 { return float64(builds.Stats().Used) })
+	m.ManagedObjects(func() int { return applier.Stats().Records })
 }
 
 // defaultHost is what status.artifact.url names where nothing else is said: the

@@ -33,9 +33,6 @@ func (q *queue) add(key Key) bool {
 	return ok
 }
 
-// depth returns how many keys of a kind wait for a worker.
-func (q *queue) depth(kind schema.GroupKind) int { return q.lanes[kind].Len() }
-
 // close lets workers finish what they hold and hands out nothing more.
 func (q *queue) close() {
 	for _, lane := range q.lanes {

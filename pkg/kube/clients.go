@@ -26,6 +26,8 @@ func Load(kubeconfig, userAgent string) (*rest.Config, error) {
 	// The server's priority and fairness decides; a limiter here would only
 	// delay what it would have admitted.
 	config.QPS = -1
+	// The clients of this package have no handler of their own but the process's.
+	rest.SetDefaultWarningHandlerWithContext(warnings{})
 	return config, nil
 }
 
@@ -65,13 +67,13 @@ func (c *Clients) Config() *rest.Config { return rest.CopyConfig(c.config) }
 
 // rest returns a client for one group version, or for bare paths if gv is empty.
 func (c *Clients) rest(gv schema.GroupVersion) (rest.Interface, error) {
-	base, versioned, err := rest.DefaultServerUrlFor(c.config)
+	base, _, err := rest.DefaultServerUrlFor(c.config)
 	if err != nil {
 		return nil, fmt.Errorf("address of the API server: %w", err)
 	}
+	versioned := ""
 	switch {
 	case gv.Version == "":
-		versioned = ""
 	case gv.Group == "":
 		versioned = "/api/" + gv.Version
 	default:
