@@ -75,10 +75,7 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 	v.gate = g.inspect
 	resources, err := b.run(ctx, g, t)
 	if err != nil {
-		if why := diagnose(v, t.manifests, provider.NewDefaultDepProvider().GetResourceFactory()); why != nil {
-			return nil, why
-		}
-		return nil, fmt.Errorf("kustomize build failed: %w", err)
+		return nil, explain(ctx, v, t, err)
 	}
 	return documents(resources)
 }
@@ -104,15 +101,6 @@ func (b *Builder) run(ctx context.Context, g *gate, t target) (resmap.ResMap, er
 
 // locked runs kustomize while nobody else does.
 func locked(ctx context.Context, v *view, t target) (resources resmap.ResMap, err error) {
-	if err := process.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer process.leave()
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("recovered from kustomize build panic: %v", r)
-		}
-	}()
 	options := &krusty.Options{
 		Reorder:          krusty.ReorderOptionNone,
 		LoadRestrictions: types.LoadRestrictionsNone,
@@ -121,7 +109,24 @@ func locked(ctx context.Context, v *view, t target) (resources resmap.ResMap, er
 	if t.sorted {
 		options.Reorder = krusty.ReorderOptionUnspecified // or kustomize prints a warning
 	}
-	return krusty.MakeKustomizer(options).Run(v, t.dir)
+	err = process.do(ctx, func() error {
+		resources, err = krusty.MakeKustomizer(options).Run(v, t.dir)
+		return err
+	})
+	return resources, err
+}
+
+// explain finds the manifest at fault where kustomize was given a generated file: its
+// own error would name the step. What kustomize can parse is no fault.
+func explain(ctx context.Context, v *view, t target, err error) error {
+	var why error
+	if e := process.do(ctx, func() error {
+		why = diagnose(v, t.manifests, provider.NewDefaultDepProvider().GetResourceFactory())
+		return nil
+	}); e == nil && why != nil {
+		return why
+	}
+	return fmt.Errorf("kustomize build failed: %w", err)
 }
 
 // documents encodes what was built. Errors never quote an object.

@@ -2,6 +2,7 @@ package kustomize
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"sigs.k8s.io/kustomize/kyaml/openapi"
@@ -23,6 +24,20 @@ type guard struct {
 
 func newGuard(idle time.Duration) *guard {
 	return &guard{token: make(chan struct{}, 1), idle: idle}
+}
+
+// do calls f while nobody else builds. A panic of f is an error.
+func (g *guard) do(ctx context.Context, f func() error) (err error) {
+	if err := g.enter(ctx); err != nil {
+		return err
+	}
+	defer g.leave()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("recovered from kustomize build panic: %v", r)
+		}
+	}()
+	return f()
 }
 
 // enter waits for the right to build.

@@ -64,29 +64,34 @@ func TestGuardReleasesTheSchemaWhenIdle(t *testing.T) {
 	known := yaml.TypeMeta{APIVersion: "example.com/v1", Kind: "Probe"}
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(time.Second)
-		load := func() {
-			if err := openapi.AddSchema([]byte(`{"definitions":{"p":{"x-kubernetes-group-version-kind":[{"group":"example.com","version":"v1","kind":"Probe"}]}}}`)); err != nil {
-				t.Fatal(err)
+		inside := func(f func()) {
+			if err := g.do(context.Background(), func() error { f(); return nil }); err != nil {
+				t.Error(err)
 			}
 		}
+		inside(func() {
+			if err := openapi.AddSchema([]byte(probe)); err != nil {
+				t.Error(err)
+			}
+		})
 		for range 3 { // builds that follow each other share the schema
-			if err := g.enter(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			load()
-			g.leave()
 			<-time.After(900 * time.Millisecond)
-			if openapi.SchemaForResourceType(known) == nil {
-				t.Error("the schema was released too early")
+			inside(func() {
+				if openapi.SchemaForResourceType(known) == nil {
+					t.Error("the schema was released too early")
+				}
+			})
+		}
+		<-time.After(1100 * time.Millisecond)
+		inside(func() {
+			if openapi.SchemaForResourceType(known) != nil {
+				t.Error("the schema was not released")
 			}
-		}
-		<-time.After(200 * time.Millisecond)
-		synctest.Wait()
-		if openapi.SchemaForResourceType(known) != nil {
-			t.Error("the schema was not released")
-		}
+		})
 	})
 }
+
+const probe = `{"definitions":{"p":{"x-kubernetes-group-version-kind":[{"group":"example.com","version":"v1","kind":"Probe"}]}}}`
 
 func TestGuardIsCancelled(t *testing.T) {
 	g := newGuard(time.Hour)
