@@ -177,7 +177,8 @@ func TestIgnoredFieldsAreInNoDigest(t *testing.T) {
 
 func TestDigestsOfTwoProcessesDiffer(t *testing.T) {
 	o := parse(t, deployment)
-	if newHasher().content(o, nil) == newHasher().content(o, nil) {
+	first, second := newHasher(), newHasher()
+	if first.content(o, nil) == second.content(o, nil) {
 		t.Error("digests can be predicted")
 	}
 }

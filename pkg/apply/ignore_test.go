@@ -112,7 +112,7 @@ func TestIgnoredFieldThatAnotherManagerApplied(t *testing.T) {
 	live := w.api.object(configMaps(), k)
 	equal(t, map[string]any{"key": "2", "more": "x"}, live.Object["data"].(map[string]any))
 	for _, e := range live.GetManagedFields() {
-		if e.Manager == "kustomize-controller" && owns(fieldSetOf(t, e.FieldsV1.Raw), live.Object, []string{"data", "key"}) {
+		if e.Manager == "kustomize-controller" && owns(fieldSetOf(t, e.FieldsV1.GetRawBytes()), live.Object, []string{"data", "key"}) {
 			t.Error("we own the field still")
 		}
 	}

@@ -33,7 +33,8 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 	owner := artifacts.Owner{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
 	tree, release, err := p.store.Open(owner, artifact.Digest)
 	if err != nil {
-		err = fmt.Errorf("Source is not ready, artifact not found, retrying in %s", coldRetry) //nolint:staticcheck // the text is what people and tools know
+		//lint:ignore ST1005 the text is what people and tools know
+		err = fmt.Errorf("Source is not ready, artifact not found, retrying in %s", coldRetry)
 		return render.Output{}, fault.Cold(api.ReasonProgressing, err, coldRetry)
 	}
 	defer release()

@@ -54,7 +54,8 @@ func (p *pass) source() (*api.Artifact, error) {
 	}
 	artifact := source.GetArtifact()
 	if artifact == nil {
-		err := fmt.Errorf("Source artifact not found, retrying in %s", p.options.RequeueDependency) //nolint:staticcheck // the text is what people and tools know
+		//lint:ignore ST1005 the text is what people and tools know
+		err := fmt.Errorf("Source artifact not found, retrying in %s", p.options.RequeueDependency)
 		return nil, &fault.WaitingError{Reason: api.ReasonArtifactFailed, Err: err, After: p.options.RequeueDependency, Quiet: true}
 	}
 	p.revision, p.origin = artifact.Revision, artifact.OriginRevision()

@@ -111,7 +111,9 @@ type file struct {
 
 // visit looks at everything in k that names something elsewhere.
 func (f *file) visit(k *types.Kustomization) {
-	for _, list := range [][]string{k.Resources, k.Components, k.Bases, k.Generators, k.Transformers, k.Validators} {
+	//lint:ignore SA1019 bases are deprecated and still in use
+	bases := k.Bases
+	for _, list := range [][]string{k.Resources, k.Components, bases, k.Generators, k.Transformers, k.Validators} {
 		f.each(list, asBase)
 	}
 	for _, list := range [][]string{k.Crds, k.Configurations} {
@@ -121,13 +123,15 @@ func (f *file) visit(k *types.Kustomization) {
 		f.look(&p, asFile)
 		k.OpenAPI["path"] = p
 	}
-	for _, patches := range [][]types.Patch{k.Patches, k.PatchesJson6902} {
+	//lint:ignore SA1019 these are deprecated and still in use
+	jsonPatches, merges := k.PatchesJson6902, k.PatchesStrategicMerge
+	for _, patches := range [][]types.Patch{k.Patches, jsonPatches} {
 		for i := range patches {
 			f.look(&patches[i].Path, asFile)
 		}
 	}
-	for i := range k.PatchesStrategicMerge {
-		f.look((*string)(&k.PatchesStrategicMerge[i]), asFile)
+	for i := range merges {
+		f.look((*string)(&merges[i]), asFile)
 	}
 	for i := range k.Replacements {
 		f.look(&k.Replacements[i].Path, asFile)

@@ -55,7 +55,7 @@ func parseSSHSignature(armoured string) (*sshSignature, error) {
 }
 
 // weak are the algorithms that OpenSSH refuses for signatures of this form.
-var weak = []string{ssh.KeyAlgoRSA, ssh.InsecureKeyAlgoDSA}
+var weak = []string{ssh.KeyAlgoRSA, "ssh-dss"}
 
 // check says whether the signature is one of content.
 func (s *sshSignature) check(content []byte) error {
