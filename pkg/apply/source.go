@@ -40,8 +40,8 @@ type source struct {
 	// any object fails.
 	waiters   map[key]map[Owner]struct{}
 	listeners map[Owner]struct{}
-	fights    map[key]bout
-	quiet     time.Time // when fights that are over were last forgotten
+	fights    map[key]time.Time // when what counts against an object is forgotten
+	quiet     time.Time         // when fights that are over were last forgotten
 	refs      int
 	state     state
 	// ready is closed once the state is not starting any more.
@@ -103,41 +103,37 @@ func (src *source) disarm(o Owner) {
 	delete(src.listeners, o)
 }
 
-// bout is a fight over one object: somebody keeps changing what we keep restoring.
-type bout struct {
-	rounds int
-	last   time.Time
-}
-
-// Limits of a fight. The first rounds are answered at once, so that people see
-// their edits reverted; then each answer takes twice as long, up to a rhythm that
-// hurts nobody. A quiet while ends the fight.
+// Limits of a fight: somebody keeps changing what we keep restoring. People see
+// their edits reverted at once, a hundred in a row if they insist. Whoever goes on
+// at a pace that only a program has gets each answer after twice the time of the
+// one before, until there are about two a minute, which hurts nobody.
 const (
-	promptRounds = 3
+	promptRounds = 120
+	roundEvery   = 30 * time.Second // a round is forgotten after this time
 	slowestRound = 5 * time.Minute
-	quietWhile   = 2 * slowestRound
 )
 
 // fight counts a drift of k and returns how long its owner should wait before it
-// restores the object.
+// restores the object. What is kept of k is the time at which all of its rounds
+// will have been forgotten.
 func (src *source) fight(k key) time.Duration {
 	now := time.Now()
-	if now.Sub(src.quiet) > quietWhile/2 { // not at every drift: they come in thousands
-		maps.DeleteFunc(src.fights, func(_ key, b bout) bool { return now.Sub(b.last) > quietWhile })
+	if now.Sub(src.quiet) > slowestRound { // not at every drift: they come in thousands
+		maps.DeleteFunc(src.fights, func(_ key, forgotten time.Time) bool { return forgotten.Before(now) })
 		src.quiet = now
 	}
 	if src.fights == nil {
-		src.fights = map[key]bout{}
+		src.fights = map[key]time.Time{}
 	}
-	b := src.fights[k]
-	if now.Sub(b.last) > quietWhile {
-		b.rounds = 0
+	forgotten := src.fights[k]
+	if forgotten.Before(now) {
+		forgotten = now
 	}
-	b.rounds++
-	b.last = now
-	src.fights[k] = b
-	if b.rounds <= promptRounds {
+	forgotten = forgotten.Add(roundEvery)
+	src.fights[k] = forgotten
+	rounds := int((forgotten.Sub(now) + roundEvery - 1) / roundEvery)
+	if rounds <= promptRounds {
 		return 0
 	}
-	return min(time.Second<<min(b.rounds-promptRounds, 30), slowestRound)
+	return min(time.Second<<min(rounds-promptRounds, 30), slowestRound)
 }

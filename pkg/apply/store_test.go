@@ -152,15 +152,19 @@ func TestFights(t *testing.T) {
 			version++
 			s.event(src, applied(version, "theirs"), false, 0)
 		}
-		for range 6 {
+		for range promptRounds + 3 {
 			round()
 		}
-		equal(t, []time.Duration{0, 0, 0, 2 * time.Second, 4 * time.Second, 8 * time.Second}, delays)
-		for range 20 {
+		equal(t, make([]time.Duration, promptRounds), delays[:promptRounds])
+		equal(t, []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second}, delays[promptRounds:])
+		for range 20 { // an opponent who answers at once, and never tires
+			time.Sleep(delays[len(delays)-1]) // of the bubble's clock
 			round()
 		}
-		equal(t, slowestRound, delays[len(delays)-1])
-		time.Sleep(quietWhile + time.Second) // of the bubble's clock
+		if rhythm := delays[len(delays)-1]; rhythm < roundEvery/2 || rhythm > 2*roundEvery {
+			t.Errorf("the fight goes on every %s", rhythm)
+		}
+		time.Sleep(2 * promptRounds * roundEvery)
 		round()
 		equal(t, time.Duration(0), delays[len(delays)-1])
 	})
