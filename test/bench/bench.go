@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
+	"github.com/fluxd/fluxd/test/controlplane"
+	"github.com/fluxd/fluxd/test/harness"
+)
+
+// bench is a cluster, a Git server and a daemon.
+type bench struct {
+	*table
+	dir     string
+	cluster *harness.Cluster
+	server  *gittest.Server
+	daemon  *harness.Daemon
+}
+
+func newBench(ctx context.Context, t *table) (*bench, error) {
+	b := &bench{table: t}
+	if err := b.start(ctx); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *bench) start(ctx context.Context) (err error) {
+	if b.dir, err = os.MkdirTemp("", "fluxd-bench-"); err != nil {
+		return err
+	}
+	cp, err := controlplane.Start(ctx, controlplane.Options{Audit: true, AuditUsers: []string{controlplane.FluxdUser}, Progress: os.Stderr})
+	if err != nil {
+		return err
+	}
+	b.cluster = &harness.Cluster{ControlPlane: cp}
+	if b.cluster, err = harness.Use(ctx, cp); err != nil {
+		return err
+	}
+	if b.server, err = gittest.Serve(b.dir); err != nil {
+		return err
+	}
+	binary, err := harness.Build(ctx, b.dir)
+	if err != nil {
+		return err
+	}
+	kubeconfig, err := cp.KubeconfigFor(controlplane.FluxdUser)
+	if err != nil {
+		return err
+	}
+	if b.daemon, err = harness.Start(binary, kubeconfig); err != nil {
+		return err
+	}
+	ready, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return b.daemon.Ready(ready)
+}
+
+func (b *bench) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if b.daemon != nil {
+		_ = b.daemon.Stop(ctx) // it is killed if it does not stop
+	}
+	if b.server != nil {
+		_ = b.server.Close()
+	}
+	if b.cluster != nil {
+		_ = b.cluster.Stop()
+	}
+	_ = os.RemoveAll(b.dir)
+}
+
+// wide is how many requests a scenario has under way at once.
+const wide = 8
+
+// parallel calls f for 0 to n-1, a few at a time.
+func parallel(n int, f func(i int) error) error {
+	var mu sync.Mutex
+	var failed []error
+	var running sync.WaitGroup
+	next := make(chan int)
+	for range wide {
+		running.Go(func() {
+			for i := range next {
+				if err := f(i); err != nil {
+					mu.Lock()
+					failed = append(failed, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	running.Wait()
+	return errors.Join(failed...)
+}
+
+// requests returns what the daemon has asked of the API server since the mark,
+// without watches and once all of it is in the audit log.
+func (b *bench) requests(ctx context.Context) (controlplane.Counts, error) {
+	if err := pause(ctx, 2*time.Second); err != nil { // the last events are still on their way
+		return nil, err
+	}
+	counts, err := b.cluster.AuditCounts(controlplane.FluxdUser)
+	maps.DeleteFunc(counts, func(r controlplane.Request, _ int) bool { return r.Verb == "watch" })
+	if b.verbose {
+		fmt.Fprint(os.Stderr, counts)
+	}
+	return counts, err
+}
+
+func pause(ctx context.Context, long time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(long):
+		return nil
+	}
+}
+
+// percentile returns the value that a share p of the samples do not exceed.
+func percentile(samples []time.Duration, p float64) time.Duration {
+	if len(samples) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(samples))
+	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
+}
+
+// table collects rows.
+type table struct {
+	rows    [][3]string
+	verbose bool // print requests, too
+}
+
+// row adds a figure and what it should be at most.
+func (t *table) row(what, goal, format string, args ...any) {
+	t.rows = append(t.rows, [3]string{what, fmt.Sprintf(format, args...), goal})
+}
+
+func (t *table) markdown() string {
+	var b strings.Builder
+	b.WriteString("| What | fluxd | Goal |\n|---|---|---|\n")
+	for _, r := range t.rows {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", r[0], r[1], r[2])
+	}
+	return b.String()
+}
+
+func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }

@@ -1,0 +1,86 @@
+// Command bench measures fluxd on a real control plane: memory, CPU, API
+// requests and how long things take, beside a yardstick from the same run, since
+// machines differ and are noisy.
+//
+//	go run ./test/bench [-write] [-requests] [scenario ...]
+//
+// prints a table; -write also replaces docs/benchmarks.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/fluxd/fluxd/test/harness"
+)
+
+// scenarios are what can be measured, in the order in which it is.
+var scenarios = []struct {
+	name string
+	run  func(context.Context, *bench) error
+}{
+	{"idle", idle},
+	{"yardstick", yardstick},
+	{"install", install},
+	{"drift", drift},
+	{"chain", chain},
+	{"monorepo", monorepo},
+}
+
+func main() {
+	write := flag.Bool("write", false, "replace docs/benchmarks.md with the result")
+	verbose := flag.Bool("requests", false, "print the API requests of each measurement")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, &table{verbose: *verbose}, flag.Args(), *write); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, t *table, only []string, write bool) error {
+	for _, s := range scenarios {
+		if len(only) > 0 && !slices.Contains(only, s.name) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "measuring %s\n", s.name)
+		if err := measure(ctx, t, s.run); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	fmt.Print(t.markdown())
+	if !write {
+		return nil
+	}
+	root, err := harness.Root()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(root, "docs", "benchmarks.md"), []byte(page+t.markdown()), 0o644)
+}
+
+// measure gives a scenario a control plane and a daemon of its own.
+func measure(ctx context.Context, t *table, scenario func(context.Context, *bench) error) error {
+	b, err := newBench(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	return scenario(ctx, b)
+}
+
+const page = `# Benchmarks
+
+Written by ` + "`go run ./test/bench -write`" + `, on a control plane, simulated nodes and a Git
+server on the same machine as fluxd. Absolute times depend on that machine; the
+yardstick is there to compare with.
+
+`
