@@ -11,7 +11,7 @@ export CGO_ENABLED ?= 0
 binaries := $(ARCHES:%=dist/bin/fluxd-linux-%)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race lint generate check bench image install.yaml deploy cluster cluster-down clean $(binaries)
+.PHONY: help demo build test unit race lint generate check bench image install.yaml deploy cluster cluster-down clean $(binaries)
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z.-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,10 @@ demo: ## show fluxd at work on a cluster of its own, on this machine
 build: ## build the daemon for this machine into bin/fluxd
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/fluxd ./cmd/fluxd
 
-test: ## run the unit tests; needs only Go and git
+test: ## run all tests, those on a real control plane among them; needs only Go and git
+	@hack/check test compat cluster
+
+unit: ## run the tests that need no control plane, in seconds
 	@hack/check test
 
 race: ## run the tests of concurrent packages under the race detector
