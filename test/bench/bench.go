@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,25 +15,35 @@ import (
 	"github.com/fluxd/fluxd/test/harness"
 )
 
-// bench is a cluster, a Git server and a daemon.
+// bench is a cluster, a Git server and what is measured: fluxd, or the Flux
+// controllers.
 type bench struct {
 	*table
 	dir     string
 	cluster *harness.Cluster
 	server  *gittest.Server
-	daemon  *harness.Daemon
+	subject subject
 }
 
-func newBench(ctx context.Context, t *table) (*bench, error) {
+// subject is what is measured.
+type subject interface {
+	Ready(context.Context) error
+	Usage() (harness.Usage, error)
+	Stop(context.Context) error
+}
+
+// newBench starts everything. Stock is the folder of the Flux controllers, empty
+// to measure fluxd.
+func newBench(ctx context.Context, t *table, stock string) (*bench, error) {
 	b := &bench{table: t}
-	if err := b.start(ctx); err != nil {
+	if err := b.start(ctx, stock); err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *bench) start(ctx context.Context) (err error) {
+func (b *bench) start(ctx context.Context, stock string) (err error) {
 	if b.dir, err = os.MkdirTemp("", "fluxd-bench-"); err != nil {
 		return err
 	}
@@ -49,27 +58,34 @@ func (b *bench) start(ctx context.Context) (err error) {
 	if b.server, err = gittest.Serve(b.dir); err != nil {
 		return err
 	}
-	binary, err := harness.Build(ctx, b.dir)
-	if err != nil {
-		return err
-	}
 	kubeconfig, err := cp.KubeconfigFor(controlplane.FluxdUser)
 	if err != nil {
 		return err
 	}
-	if b.daemon, err = harness.Start(binary, kubeconfig); err != nil {
+	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig); err != nil {
 		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	return b.daemon.Ready(ready)
+	return b.subject.Ready(ready)
+}
+
+func startSubject(ctx context.Context, stock, dir, kubeconfig string) (subject, error) {
+	if stock != "" {
+		return harness.StartStock(stock, dir, kubeconfig)
+	}
+	binary, err := harness.Build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return harness.Start(binary, kubeconfig)
 }
 
 func (b *bench) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if b.daemon != nil {
-		_ = b.daemon.Stop(ctx) // it is killed if it does not stop
+	if b.subject != nil {
+		_ = b.subject.Stop(ctx) // it is killed if it does not stop
 	}
 	if b.server != nil {
 		_ = b.server.Close()
@@ -138,26 +154,6 @@ func percentile(samples []time.Duration, p float64) time.Duration {
 	}
 	sorted := slices.Sorted(slices.Values(samples))
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
-}
-
-// table collects rows.
-type table struct {
-	rows    [][3]string
-	verbose bool // print requests, too
-}
-
-// row adds a figure and what it should be at most.
-func (t *table) row(what, goal, format string, args ...any) {
-	t.rows = append(t.rows, [3]string{what, fmt.Sprintf(format, args...), goal})
-}
-
-func (t *table) markdown() string {
-	var b strings.Builder
-	b.WriteString("| What | fluxd | Goal |\n|---|---|---|\n")
-	for _, r := range t.rows {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", r[0], r[1], r[2])
-	}
-	return b.String()
 }
 
 func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }

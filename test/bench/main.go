@@ -2,9 +2,10 @@
 // requests and how long things take, beside a yardstick from the same run, since
 // machines differ and are noisy.
 //
-//	go run ./test/bench [-write] [-requests] [scenario ...]
+//	go run ./test/bench [flags] [scenario ...]
 //
-// prints a table; -write also replaces docs/benchmarks.md.
+// prints a table. With -stock, a folder with the programs of the Flux
+// controllers, these are measured in the same run where that is possible.
 package main
 
 import (
@@ -22,38 +23,46 @@ import (
 
 // scenarios are what can be measured, in the order in which it is.
 var scenarios = []struct {
-	name string
-	run  func(context.Context, *bench) error
+	name  string
+	stock bool // makes sense of the Flux controllers
+	run   func(context.Context, *bench) error
 }{
-	{"idle", idle},
-	{"yardstick", yardstick},
-	{"install", install},
-	{"drift", drift},
-	{"chain", chain},
-	{"monorepo", monorepo},
+	{"idle", true, idle},
+	{"yardstick", false, yardstick},
+	{"install", true, install},
+	{"drift", false, drift},
+	{"chain", true, chain},
+	{"monorepo", false, monorepo},
 }
 
 func main() {
 	write := flag.Bool("write", false, "replace docs/benchmarks.md with the result")
 	verbose := flag.Bool("requests", false, "print the API requests of each measurement")
+	controllers := flag.String("stock", os.Getenv("STOCK_BIN"), "measure the Flux controllers in this folder, too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, &table{verbose: *verbose}, flag.Args(), *write); err != nil {
+	if err := run(ctx, &table{verbose: *verbose}, *controllers, flag.Args(), *write); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, t *table, only []string, write bool) error {
+func run(ctx context.Context, t *table, controllers string, only []string, write bool) error {
 	for _, s := range scenarios {
 		if len(only) > 0 && !slices.Contains(only, s.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s\n", s.name)
-		if err := measure(ctx, t, s.run); err != nil {
+		if err := measure(ctx, t, "", s.run); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if !s.stock || controllers == "" {
+			continue
+		}
+		if err := measure(ctx, t, controllers, s.run); err != nil {
+			return fmt.Errorf("%s of the Flux controllers: %w", s.name, err)
 		}
 	}
 	fmt.Print(t.markdown())
@@ -67,9 +76,14 @@ func run(ctx context.Context, t *table, only []string, write bool) error {
 	return os.WriteFile(filepath.Join(root, "docs", "benchmarks.md"), []byte(page+t.markdown()), 0o644)
 }
 
-// measure gives a scenario a control plane and a daemon of its own.
-func measure(ctx context.Context, t *table, scenario func(context.Context, *bench) error) error {
-	b, err := newBench(ctx, t)
+// measure gives a scenario a control plane of its own, and fluxd or, with a
+// folder of theirs, the Flux controllers.
+func measure(ctx context.Context, t *table, controllers string, scenario func(context.Context, *bench) error) error {
+	t.column = ours
+	if controllers != "" {
+		t.column = stock
+	}
+	b, err := newBench(ctx, t, controllers)
 	if err != nil {
 		return err
 	}

@@ -126,11 +126,8 @@ func (d *Daemon) Ready(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if res, err := http.Get("http://" + d.health + "/readyz"); err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
+		if healthy("http://" + d.health + "/readyz") {
+			return nil
 		}
 		select {
 		case <-ctx.Done():

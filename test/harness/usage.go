@@ -20,12 +20,14 @@ type Usage struct {
 const clockTick = 10 * time.Millisecond
 
 // Usage reads what the daemon has used. It needs /proc, which Linux has.
-func (d *Daemon) Usage() (Usage, error) {
+func (d *Daemon) Usage() (Usage, error) { return usageOf(d.cmd.Process.Pid) }
+
+func usageOf(pid int) (Usage, error) {
 	var u Usage
-	proc := fmt.Sprintf("/proc/%d/", d.cmd.Process.Pid)
+	proc := fmt.Sprintf("/proc/%d/", pid)
 	status, err := os.ReadFile(proc + "status")
 	if err != nil {
-		return u, fmt.Errorf("measure fluxd: %w", err)
+		return u, fmt.Errorf("measure process %d: %w", pid, err)
 	}
 	for line := range strings.Lines(string(status)) {
 		fields := strings.Fields(line)
@@ -47,7 +49,7 @@ func (d *Daemon) Usage() (Usage, error) {
 	}
 	stat, err := os.ReadFile(proc + "stat")
 	if err != nil {
-		return u, fmt.Errorf("measure fluxd: %w", err)
+		return u, fmt.Errorf("measure process %d: %w", pid, err)
 	}
 	// The name of the program, in parentheses, may hold spaces.
 	rest := string(stat[strings.LastIndexByte(string(stat), ')')+1:])
@@ -55,7 +57,7 @@ func (d *Daemon) Usage() (Usage, error) {
 	for _, i := range []int{11, 12} { // utime and stime
 		ticks, err := strconv.ParseInt(fields[i], 10, 64)
 		if err != nil {
-			return u, fmt.Errorf("measure fluxd: %w", err)
+			return u, fmt.Errorf("measure process %d: %w", pid, err)
 		}
 		u.CPU += time.Duration(ticks) * clockTick
 	}
