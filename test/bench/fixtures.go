@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -65,7 +66,17 @@ func count(done map[string]bool) int {
 	return n
 }
 
-// fourObjects are the manifests of a small application.
+// fourConfigs are manifests of objects that nobody but fluxd acts upon.
+func fourConfigs(i int) map[string]string {
+	files := make(map[string]string)
+	for j := range 4 {
+		files[fmt.Sprintf("app/config-%d.yaml", j)] = strings.Replace(configMap(i, "value"), "app-", fmt.Sprintf("config-%d-", j), 1)
+	}
+	return files
+}
+
+// fourObjects are the manifests of a small application, which keep the controllers
+// of Kubernetes busy as well.
 func fourObjects(i int) map[string]string {
 	return map[string]string{
 		"app/config.yaml": configMap(i, "value"),

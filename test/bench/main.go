@@ -30,6 +30,7 @@ var scenarios = []struct {
 	{"idle", true, idle},
 	{"yardstick", false, yardstick},
 	{"install", true, install},
+	{"applications", true, applications},
 	{"drift", false, drift},
 	{"chain", true, chain},
 	{"monorepo", false, monorepo},
