@@ -17,12 +17,17 @@ const (
 	notifierQueue = 1024
 )
 
-// observer hands what the engine does to the metrics.
-type observer struct{ metrics *events.Metrics }
+// observer hands what the engine does to the metrics, and has memory given back
+// afterwards.
+type observer struct {
+	metrics *events.Metrics
+	thrift  *thrift
+}
 
 // Reconciled implements [engine.Observer].
 func (o observer) Reconciled(key engine.Key, took time.Duration, ready metav1.ConditionStatus) {
 	o.metrics.Reconciled(key.Kind, key.Namespace, key.Name, took, ready)
+	o.thrift.worked()
 }
 
 // Forgotten implements [engine.Observer].

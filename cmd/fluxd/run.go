@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
@@ -39,17 +38,6 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	defer d.close()
 	log.Info("starting fluxd", "version", version, "server", d.clients.Config().Host)
 	return d.run(ctx)
-}
-
-// limitMemory sets the garbage collector's goal below the limit of the cgroup,
-// where there is one and GOMEMLIMIT does not say otherwise.
-func limitMemory(log logr.Logger) {
-	limit, err := memlimit.Set(memlimit.WithRatio(0.85))
-	if err != nil {
-		log.V(1).Info("no memory limit to heed", "reason", err.Error())
-		return
-	}
-	log.V(1).Info("memory limit", "bytes", limit)
 }
 
 // daemon is every part of the process.

@@ -100,5 +100,7 @@ func (s *server) run(ctx context.Context) error {
 	return err
 }
 
-// observer counts what the engine does.
-func (s *server) observer() engine.Observer { return observer{s.metrics} }
+// observer is told what the engine does.
+func (s *server) observer() engine.Observer {
+	return observer{metrics: s.metrics, thrift: &thrift{release: releaseMemory}}
+}

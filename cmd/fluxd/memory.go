@@ -1,0 +1,87 @@
+package main
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/go-logr/logr"
+)
+
+// limitMemory sets the garbage collector's goal below the limit of the cgroup,
+// where there is one and GOMEMLIMIT does not say otherwise.
+func limitMemory(log logr.Logger) {
+	limit, err := memlimit.Set(memlimit.WithRatio(0.85))
+	if err != nil {
+		log.V(1).Info("no memory limit to heed", "reason", err.Error())
+		return
+	}
+	log.V(1).Info("memory limit", "bytes", limit)
+}
+
+const (
+	// calm is how long nothing has to happen for a burst to be over.
+	calm = 10 * time.Second
+	// restless is how long it may take until memory is given back in between.
+	restless = 2 * time.Minute
+	// worthwhile is how many bytes have to be free for a collection to pay.
+	worthwhile = 3 << 20
+)
+
+// thrift gives memory back to the system after a burst of work. The runtime would
+// keep it for minutes, in the hope of the next burst, and be idle for hours.
+type thrift struct {
+	release func()
+
+	mu    sync.Mutex // guards what follows
+	timer *time.Timer
+	since time.Time // of the first work since memory was given back, if any
+}
+
+// worked is told of work that was done.
+func (t *thrift) worked() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	switch {
+	case t.since.IsZero():
+		t.since = now
+	case now.Sub(t.since) > restless:
+		return // the timer runs already and is not put off again
+	}
+	if t.timer == nil {
+		t.timer = time.AfterFunc(calm, t.give)
+		return
+	}
+	t.timer.Reset(calm)
+}
+
+func (t *thrift) give() {
+	t.mu.Lock()
+	t.since = time.Time{}
+	t.mu.Unlock()
+	t.release()
+}
+
+// releaseMemory collects garbage and gives free memory back, if that is worth it.
+func releaseMemory() {
+	if reclaimable() >= worthwhile {
+		debug.FreeOSMemory()
+	}
+}
+
+// reclaimable returns how many bytes are not in use, or were not when they were
+// last looked at, and have not been given back.
+func reclaimable() uint64 {
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/gc/heap/live:bytes"},
+	}
+	metrics.Read(samples)
+	held := samples[0].Value.Uint64() + samples[1].Value.Uint64() + samples[2].Value.Uint64()
+	return held - min(held, samples[3].Value.Uint64())
+}
