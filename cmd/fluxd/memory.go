@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
+
+	"github.com/fluxd/fluxd/pkg/artifacts"
 )
 
 // limitMemory sets the garbage collector's goal below the limit of the cgroup,
@@ -19,6 +22,24 @@ func limitMemory(log logr.Logger) {
 		return
 	}
 	log.V(1).Info("memory limit", "bytes", limit)
+}
+
+const (
+	// resting is what the process takes without work and without artifacts.
+	resting = 16 << 20
+	// minHeadroom is what fetches may take however small the limit is.
+	minHeadroom = 16 << 20
+)
+
+// headroom returns the memory that fetches share: two thirds, since they can take
+// half as much again, of what the limit leaves beside the budgets. It is nil where
+// there is no limit.
+func headroom(budgets int64) *artifacts.Headroom {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return nil
+	}
+	return artifacts.NewHeadroom(max((limit-resting-budgets)*2/3, minHeadroom))
 }
 
 const (

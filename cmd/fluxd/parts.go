@@ -44,6 +44,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{store: store}
+	room := headroom(int64(o.artifactBudget) + int64(o.buildBudget))
 	p.applier = apply.New(apply.Config{
 		Dynamic: d.clients.Dynamic, Mapper: d.clients.Mapper, Manager: api.ManagerKustomize,
 		Labels:      apply.Labels{Name: api.LabelKustomizationName, Namespace: api.LabelKustomizationNamespace},
@@ -60,11 +61,11 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Store: store, Cache: d.cache, Reader: reader, Bus: d.bus, Applier: p.applier, Builds: builds,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
-			Repositories:  &git.Bases{Store: store, Limits: artifacts.Limits{Bytes: int64(o.sourceMax)}},
+			Repositories:  &git.Bases{Store: store, Limits: artifacts.Limits{Bytes: int64(o.sourceMax)}, Headroom: room},
 		}),
 		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
 		Git: all.Git{
-			BaseURL: baseURL(o.storageAddr), Limits: artifacts.Limits{Bytes: int64(o.sourceMax)},
+			BaseURL: baseURL(o.storageAddr), Limits: artifacts.Limits{Bytes: int64(o.sourceMax)}, Headroom: room,
 			KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos,
 		},
 		Kustomize: all.Kustomize{

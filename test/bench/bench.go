@@ -78,7 +78,7 @@ func startSubject(ctx context.Context, stock, dir, kubeconfig string) (subject, 
 	if err != nil {
 		return nil, err
 	}
-	return harness.Start(binary, kubeconfig)
+	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig)
 }
 
 func (b *bench) close() {

@@ -34,6 +34,7 @@ var scenarios = []struct {
 	{"drift", false, drift},
 	{"chain", true, chain},
 	{"monorepo", false, monorepo},
+	{"clones", false, clones},
 }
 
 func main() {

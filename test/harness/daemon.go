@@ -66,6 +66,11 @@ type Daemon struct {
 // Start starts the daemon with the given kubeconfig and further flags of run.
 // It ends with the caller's process at the latest.
 func Start(binary, kubeconfig string, flags ...string) (*Daemon, error) {
+	return StartWith(nil, binary, kubeconfig, flags...)
+}
+
+// StartWith is Start with more environment variables, as NAME=value.
+func StartWith(env []string, binary, kubeconfig string, flags ...string) (*Daemon, error) {
 	d := &Daemon{done: make(chan struct{})}
 	var err error
 	if d.metrics, err = freeAddress(); err != nil {
@@ -76,7 +81,7 @@ func Start(binary, kubeconfig string, flags ...string) (*Daemon, error) {
 	}
 	args := append([]string{"run", "--kubeconfig=" + kubeconfig, "--metrics-addr=" + d.metrics, "--health-addr=" + d.health}, flags...)
 	d.cmd = exec.Command(binary, args...)
-	d.cmd.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system")
+	d.cmd.Env = append(append(os.Environ(), "RUNTIME_NAMESPACE=flux-system"), env...)
 	dieWithParent(d.cmd)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {

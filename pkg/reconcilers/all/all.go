@@ -38,6 +38,7 @@ type Git struct {
 	// BaseURL is the beginning of status.artifact.url, with its slash.
 	BaseURL                         string
 	Limits                          artifacts.Limits
+	Headroom                        *artifacts.Headroom
 	KeyExchanges, HostKeyAlgorithms []string
 }
 
@@ -52,6 +53,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 	return []reconcilers.Plugin{
 		gitrepository.Plugin(d.Store, d.Reader, d.gitRepository, gitrepository.Options{
 			Workers: d.Workers, BaseURL: d.Git.BaseURL, Limits: d.Git.Limits,
+			Headroom:          d.Git.Headroom,
 			RequeueDependency: d.RequeueDependency,
 			KeyExchanges:      d.Git.KeyExchanges, HostKeyAlgorithms: d.Git.HostKeyAlgorithms,
 		}),

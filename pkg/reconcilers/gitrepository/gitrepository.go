@@ -33,6 +33,8 @@ type Options struct {
 	BaseURL string
 	// Limits bound one repository.
 	Limits artifacts.Limits
+	// Headroom is the memory that fetches share; nil is without bounds.
+	Headroom *artifacts.Headroom
 	// RequeueDependency is how long to wait for an included artifact before
 	// looking again without having been woken.
 	RequeueDependency time.Duration
@@ -116,6 +118,7 @@ func (a *attempt) run(ctx context.Context) (reconcilers.Result, error) {
 	if err != nil {
 		return reconcilers.Result{}, err
 	}
+	defer remote.Memory.Leave()
 	ctx, cancel := context.WithTimeout(ctx, a.obj.GetTimeout())
 	defer cancel()
 	session, err := remote.Connect(ctx)
@@ -163,6 +166,7 @@ func (a *attempt) refill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer remote.Memory.Leave()
 	ctx, cancel := context.WithTimeout(ctx, a.obj.GetTimeout())
 	defer cancel()
 	session, err := remote.Connect(ctx)

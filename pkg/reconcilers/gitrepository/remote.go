@@ -22,7 +22,7 @@ func (a *attempt) remote(ctx context.Context) (*git.Remote, error) {
 		return nil, a.stalled(api.ReasonURLInvalid, fmt.Errorf("spec.url: %q is not the URL of a repository", redactURL(spec.URL)))
 	}
 	remote := &git.Remote{
-		URL: spec.URL, Limits: a.options.Limits,
+		URL: spec.URL, Limits: a.options.Limits, Memory: a.options.Headroom.Share(),
 		KeyExchanges: a.options.KeyExchanges, HostKeyAlgorithms: a.options.HostKeyAlgorithms,
 	}
 	if ref := spec.ProxySecretRef; ref != nil {

@@ -16,12 +16,16 @@ type Bases struct {
 	Store *artifacts.Store
 	// Limits bound one repository.
 	Limits artifacts.Limits
+	// Headroom is the memory that fetches share; nil is without bounds.
+	Headroom *artifacts.Headroom
 }
 
 // Fetch returns all files of a repository at a branch, a tag or a commit; an
 // empty ref is the default branch.
 func (b *Bases) Fetch(ctx context.Context, repository, ref string) (fs.FS, error) {
-	s, err := (&Remote{URL: repository, Limits: b.Limits}).Connect(ctx)
+	remote := &Remote{URL: repository, Limits: b.Limits, Memory: b.Headroom.Share()}
+	defer remote.Memory.Leave()
+	s, err := remote.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}

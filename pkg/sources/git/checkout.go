@@ -3,7 +3,6 @@ package git
 import (
 	"context"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 
@@ -68,7 +67,7 @@ type found struct {
 	path string
 	mode filemode.FileMode
 	hash plumbing.Hash
-	from *bounded
+	from *pack
 }
 
 // maxNesting bounds the depth of directories while they are walked.
@@ -85,7 +84,7 @@ func (w *walker) commit(ctx context.Context, c *Commit, at string, submodules bo
 
 // tree walks one directory. at is where it goes in the snapshot, rel where it is
 // in its repository.
-func (w *walker) tree(ctx context.Context, t *object.Tree, store *bounded, at, rel string, m *modules) error {
+func (w *walker) tree(ctx context.Context, t *object.Tree, store *pack, at, rel string, m *modules) error {
 	if strings.Count(rel, "/") > maxNesting {
 		return fmt.Errorf("%w: %q is nested deeper than %d", ErrTooLarge, rel, maxNesting)
 	}
@@ -178,17 +177,8 @@ func (w *walker) build(store *artifacts.Store, patterns string) (*artifacts.Tree
 }
 
 func (f found) content() ([]byte, error) {
-	o, err := f.from.EncodedObject(plumbing.BlobObject, f.hash)
+	content, err := f.from.blob(f.hash)
 	if err != nil {
-		return nil, fmt.Errorf("read %q: %w", f.path, err)
-	}
-	r, err := o.Reader()
-	if err != nil {
-		return nil, fmt.Errorf("read %q: %w", f.path, err)
-	}
-	defer r.Close()
-	content := make([]byte, o.Size())
-	if _, err := io.ReadFull(r, content); err != nil {
 		return nil, fmt.Errorf("read %q: %w", f.path, err)
 	}
 	return content, nil

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
@@ -22,16 +21,16 @@ type Commit struct {
 	commit *object.Commit
 	tag    *object.Tag // nil unless the head is an annotated tag
 	remote *Remote
-	store  *bounded
+	store  *pack
 }
 
 // Fetch gets the commit of a head. A session fetches once.
 func (s *Session) Fetch(ctx context.Context, h Head) (*Commit, error) {
-	store := newBounded(4 * s.remote.maxBytes())
-	if err := s.receive(ctx, s.request(h), store); err != nil {
+	store, err := s.receive(ctx, s.request(h))
+	if err != nil {
 		return nil, s.remote.explain("unable to clone", errors.Join(err, ctx.Err()))
 	}
-	h, err := newest(store, h)
+	h, err = newest(store, h)
 	if err != nil {
 		return nil, s.remote.explain("unable to clone", err)
 	}
@@ -110,15 +109,22 @@ func wanted(h Head) []plumbing.Hash {
 	return hashes
 }
 
-func (s *Session) receive(ctx context.Context, req *packp.UploadPackRequest, store *bounded) (err error) {
+// receive asks for a packfile and opens it. Its objects may have four times as many
+// bytes as the files: a history has more than one version of a file.
+func (s *Session) receive(ctx context.Context, req *packp.UploadPackRequest) (p *pack, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = s.upload.Close() })
 	defer stop()
 	response, err := s.upload.UploadPack(ctx, req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, response.Close()) }()
-	return packfile.UpdateObjectStorage(store, demultiplex(req.Capabilities, response))
+	r := receiver{limit: s.remote.maxBytes(), memory: s.remote.Memory}
+	all, err := r.readAll(ctx, demultiplex(req.Capabilities, response))
+	if err != nil {
+		return nil, err
+	}
+	return openPack(ctx, r, all, 4*s.remote.maxBytes())
 }
 
 // demultiplex takes the pack out of the bands it shares with messages.
@@ -133,7 +139,7 @@ func demultiplex(used *capability.List, r io.Reader) io.Reader {
 }
 
 // newest returns the head with the newest commit among a head and its rivals.
-func newest(store *bounded, h Head) (Head, error) {
+func newest(store *pack, h Head) (Head, error) {
 	if h.Final() {
 		return h, nil
 	}

@@ -43,6 +43,9 @@ type Remote struct {
 	Proxy *url.URL
 	// Limits bound the files, and Limits.Bytes the bytes received as well.
 	Limits artifacts.Limits
+	// Memory is what fetched objects are charged to, those of submodules too. It
+	// is left by the caller when nothing fetched is in use any more.
+	Memory *artifacts.Share
 	// KeyExchanges and HostKeyAlgorithms override those of SSH.
 	KeyExchanges, HostKeyAlgorithms []string
 }
