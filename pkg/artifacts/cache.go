@@ -246,9 +246,7 @@ func (c *cache) read(s *Store, owner Owner, digest string) (Artifact, *Tree, boo
 		c.forget(owner)
 		return a, nil, false
 	}
-	for _, f := range t.files {
-		f.blob.pack()
-	}
+	t.pack()
 	return a, t, true
 }
 

@@ -5,9 +5,11 @@ import (
 	"container/list"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"weak"
 )
 
 // Owner names the object whose artifact it is.
@@ -56,6 +58,8 @@ type Store struct {
 	recent *list.List // of *held, most recently used first
 	used   int64
 	stats  Stats
+	making map[string]*making
+	shared map[string]weak.Pointer[Tree]
 }
 
 // held is one stored artifact.
@@ -82,6 +86,7 @@ func New(o Options) (*Store, error) {
 		budget: cmp.Or(o.Budget, 32<<20),
 		now:    o.Now,
 		blobs:  make(map[Digest]*blob), owners: make(map[Owner]*held), recent: list.New(),
+		making: make(map[string]*making), shared: make(map[string]weak.Pointer[Tree]),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -97,9 +102,7 @@ func New(o Options) (*Store, error) {
 // Put makes t the newest artifact of owner. An artifact with the digest that
 // the owner has already keeps its time. [ErrTooLarge] says that t can never fit.
 func (s *Store) Put(owner Owner, revision string, t *Tree, metadata map[string]string) (Artifact, error) {
-	for _, f := range t.files {
-		f.blob.pack()
-	}
+	t.pack()
 	a := Artifact{
 		Owner: owner, Revision: revision, Digest: t.digest, Size: t.size,
 		Updated: s.now(), Metadata: maps.Clone(metadata),
@@ -233,22 +236,43 @@ func (s *Store) blob(sum Digest) *blob {
 	return s.blobs[sum]
 }
 
-// hold takes a tree in. mu is held.
+// hold takes a tree in, which owners may share. mu is held.
 func (s *Store) hold(a Artifact, t *Tree) {
+	t = s.known(t)
 	h := &held{artifact: a, tree: t, stored: true}
 	h.element = s.recent.PushFront(h)
 	s.owners[a.Owner] = h
-	s.used += t.cost()
-	for i, f := range t.files {
-		known, ok := s.blobs[f.blob.sum]
-		if !ok {
-			known = f.blob
-			s.blobs[known.sum] = known
-			s.used += known.cost()
-		}
-		t.files[i].blob = known
-		known.refs++
+	if t.holders++; t.holders > 1 {
+		return
 	}
+	s.used += t.cost()
+	for _, f := range t.files {
+		if _, ok := s.blobs[f.blob.sum]; !ok {
+			s.blobs[f.blob.sum] = f.blob
+			s.used += f.blob.cost()
+		}
+		f.blob.refs++
+	}
+}
+
+// known returns a tree of the same files whose blobs are the stored ones. It is a
+// copy if that makes a difference, since others may be reading t. mu is held.
+func (s *Store) known(t *Tree) *Tree {
+	if t.holders > 0 {
+		return t
+	}
+	own := t
+	for i, f := range t.files {
+		stored, ok := s.blobs[f.blob.sum]
+		if !ok || stored == f.blob {
+			continue
+		}
+		if own == t {
+			own = &Tree{files: slices.Clone(t.files), digest: t.digest, size: t.size}
+		}
+		own.files[i].blob = stored
+	}
+	return own
 }
 
 // drop lets go of a tree, at once or when nobody has it open. mu is held.
@@ -263,6 +287,9 @@ func (s *Store) drop(h *held) {
 
 // free gives the memory of a dropped tree back. mu is held.
 func (s *Store) free(h *held) {
+	if h.tree.holders--; h.tree.holders > 0 {
+		return
+	}
 	s.used -= h.tree.cost()
 	for _, f := range h.tree.files {
 		if f.blob.refs--; f.blob.refs == 0 {

@@ -11,9 +11,10 @@ import (
 // [fs.ReadDirFS] and [fs.StatFS]. Directories exist as far as files are in
 // them, as in Git. Times are zero.
 type Tree struct {
-	files  []file // sorted by path
-	digest string
-	size   int64
+	files   []file // sorted by path
+	digest  string
+	size    int64
+	holders int // owners that hold it; guarded by the store
 }
 
 type file struct {
@@ -92,6 +93,14 @@ func (t *Tree) below(dir string) []file {
 		end++
 	}
 	return t.files[start:end]
+}
+
+// pack compresses the blobs. It must not be called while others read the tree,
+// unless it was called before.
+func (t *Tree) pack() {
+	for _, f := range t.files {
+		f.blob.pack()
+	}
 }
 
 // cost is what the tree takes of the budget beside its blobs.
