@@ -13,9 +13,11 @@ import (
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/all"
+	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
 	"github.com/fluxd/fluxd/pkg/sources/git"
+	"github.com/fluxd/fluxd/pkg/transport"
 )
 
 // parts are what the plugins are made of.
@@ -57,23 +59,30 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	})
 	builds := render.NewCache(int64(o.buildBudget), nil)
 	measure(d.server.metrics, builds, p.applier)
+	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	p.deps = all.Deps{
-		Store: store, Cache: d.cache, Reader: reader, Bus: d.bus, Applier: p.applier, Builds: builds,
+		Sources: attempt.Config{
+			Store: store, Secrets: reader, Hosts: transport.NewHosts(), Received: d.received,
+			BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
+		},
+		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
-			Repositories:  &git.Bases{Store: store, Limits: artifacts.Limits{Bytes: int64(o.sourceMax)}, Headroom: room},
+			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
 		}),
 		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
-		Git: all.Git{
-			BaseURL: baseURL(o.storageAddr), Limits: artifacts.Limits{Bytes: int64(o.sourceMax)}, Headroom: room,
-			KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos,
-		},
+		Git: all.Git{KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos},
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
 			SlowFail: o.gates["DisableFailFastBehavior"],
 		},
 	}
 	return p, nil
+}
+
+// received counts the bytes that came for a source.
+func (d *daemon) received(owner artifacts.Owner, bytes int64) {
+	d.server.metrics.Received(owner.Kind, owner.Namespace, owner.Name, bytes)
 }
 
 // measure adds the metrics of builds and of what is applied.

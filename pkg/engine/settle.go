@@ -56,7 +56,9 @@ func settle(obj api.Object, end ending, o reconcilers.Options, t Timing, failure
 		return s.waiting(waiting)
 	}
 	if failed, ok := errors.AsType[*fault.FailedError](end.err); ok {
-		return s.failed(failed.Reason, end.err, failed.Backoff)
+		v := s.failed(failed.Reason, end.err, failed.Backoff)
+		v.after = max(v.after, failed.NotBefore)
+		return v
 	}
 	switch {
 	case end.err != nil:

@@ -21,6 +21,7 @@ type Metrics struct {
 	errors    *prometheus.CounterVec
 	times     *prometheus.HistogramVec
 	requests  *prometheus.CounterVec
+	received  *prometheus.CounterVec
 	leading   *prometheus.GaugeVec
 	lost      prometheus.Counter
 	queues    *queues
@@ -40,6 +41,8 @@ func NewMetrics() *Metrics {
 			"How long runs of reconcilers took.", "controller"),
 		requests: counters("rest_client_requests_total",
 			"Requests to API servers, by status code, method and host.", "code", "method", "host"),
+		received: counters("fluxd_source_received_bytes_total",
+			"Bytes that came over the network for a source.", "kind", "namespace", "name"),
 		leading: gauges("leader_election_master_status",
 			"Whether this process holds the Lease: 1 if it does, 0 if another may.", "name"),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
@@ -48,7 +51,7 @@ func NewMetrics() *Metrics {
 		}),
 		queues: newQueues(),
 	}
-	m.registry.MustRegister(m.durations, m.total, m.errors, m.times, m.requests, m.leading, m.lost,
+	m.registry.MustRegister(m.durations, m.total, m.errors, m.times, m.requests, m.received, m.leading, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.queues.all()...)
 	return m
@@ -79,6 +82,12 @@ func (m *Metrics) Reconciled(kind, namespace, name string, took time.Duration, r
 // Forgotten drops the series of an object that is no more.
 func (m *Metrics) Forgotten(kind, namespace, name string) {
 	m.durations.drop(series{kind: kind, namespace: namespace, name: name})
+	m.received.DeleteLabelValues(kind, namespace, name)
+}
+
+// Received counts bytes that came over the network for a source.
+func (m *Metrics) Received(kind, namespace, name string, bytes int64) {
+	m.received.WithLabelValues(kind, namespace, name).Add(float64(bytes))
 }
 
 // LostWakeup counts an object that nothing would have woken.

@@ -52,6 +52,9 @@ type FailedError struct {
 	// Backoff retries with exponential backoff even where the kind has a retry
 	// interval of its own.
 	Backoff bool
+	// NotBefore is how long not to try again at the least, because somebody asked
+	// for a pause.
+	NotBefore time.Duration
 }
 
 func (e *StalledError) Error() string { return e.Err.Error() }
@@ -84,6 +87,11 @@ func Failed(reason string, err error) error { return &FailedError{Reason: reason
 // Backoff returns a [FailedError] that is always retried with backoff.
 func Backoff(reason string, err error) error {
 	return &FailedError{Reason: reason, Err: err, Backoff: true}
+}
+
+// Later is [Backoff] that does not try again before the given time is over.
+func Later(reason string, err error, notBefore time.Duration) error {
+	return &FailedError{Reason: reason, Err: err, Backoff: true, NotBefore: notBefore}
 }
 
 // Reason returns the condition reason that err carries, or fallback if err was

@@ -6,21 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/api/conditions"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/sources/git"
 )
-
-// Secrets reads Secrets of any namespace. The error of a missing one satisfies
-// IsNotFound of the API errors package.
-type Secrets interface {
-	Secret(ctx context.Context, namespace, name string) (data map[string][]byte, kind string, err error)
-}
 
 // Sources returns the cached GitRepository of a name, and whether there is one.
 type Sources func(namespace, name string) (*v1.GitRepository, bool)
@@ -29,12 +21,6 @@ type Sources func(namespace, name string) (*v1.GitRepository, bool)
 type Options struct {
 	// Workers is how many objects are reconciled at once.
 	Workers int
-	// BaseURL is the beginning of status.artifact.url, with its slash.
-	BaseURL string
-	// Limits bound one repository.
-	Limits artifacts.Limits
-	// Headroom is the memory that fetches share; nil is without bounds.
-	Headroom *artifacts.Headroom
 	// RequeueDependency is how long to wait for an included artifact before
 	// looking again without having been woken.
 	RequeueDependency time.Duration
@@ -43,8 +29,8 @@ type Options struct {
 }
 
 // Plugin returns the reconciler of GitRepository.
-func Plugin(store *artifacts.Store, secrets Secrets, sources Sources, o Options) reconcilers.Plugin {
-	r := &reconciler{store: store, secrets: secrets, sources: sources, options: o, apps: git.NewApps()}
+func Plugin(c attempt.Config, sources Sources, o Options) reconcilers.Plugin {
+	r := &reconciler{config: c, sources: sources, options: o, apps: git.NewApps()}
 	return reconcilers.For(api.GitRepositoryGVK, r, reconcilers.Options{
 		Workers: o.Workers, Controller: api.ComponentSource, Manager: api.ManagerSource,
 		FailureReason: api.ReasonFailed,
@@ -52,8 +38,7 @@ func Plugin(store *artifacts.Store, secrets Secrets, sources Sources, o Options)
 }
 
 type reconciler struct {
-	store   *artifacts.Store
-	secrets Secrets
+	config  attempt.Config
 	sources Sources
 	options Options
 	apps    *git.Apps
@@ -61,17 +46,9 @@ type reconciler struct {
 
 // References implements [reconcilers.Reconciler].
 func (r *reconciler) References(obj *v1.GitRepository) []reconcilers.Ref {
-	var refs []reconcilers.Ref
-	secret := func(ref *api.LocalObjectReference) {
-		if ref != nil && ref.Name != "" {
-			refs = append(refs, reconcilers.Ref{Namespace: obj.Namespace, Name: ref.Name})
-			refs[len(refs)-1].Kind = "Secret"
-		}
-	}
-	secret(obj.Spec.SecretRef)
-	secret(obj.Spec.ProxySecretRef)
+	refs := attempt.SecretRefs(obj.Namespace, obj.Spec.SecretRef, obj.Spec.ProxySecretRef)
 	if v := obj.Spec.Verification; v != nil {
-		secret(&v.SecretRef)
+		refs = append(refs, attempt.SecretRefs(obj.Namespace, &v.SecretRef)...)
 	}
 	for _, include := range obj.Spec.Include {
 		refs = append(refs, reconcilers.NewRef(api.GitRepositoryGVK.GroupKind(), obj.Namespace, include.GitRepositoryRef.Name))
@@ -81,21 +58,19 @@ func (r *reconciler) References(obj *v1.GitRepository) []reconcilers.Ref {
 
 // Reconcile implements [reconcilers.Reconciler].
 func (r *reconciler) Reconcile(ctx context.Context, obj *v1.GitRepository) (reconcilers.Result, error) {
-	a := &attempt{reconciler: r, obj: obj, list: obj.Status.Conditions, now: time.Now()}
+	a := &one{
+		reconciler: r, obj: obj,
+		Attempt: attempt.Begin(r.config, api.GitRepositoryKind, obj, &obj.Status.Artifact, api.ConditionIncludeUnavailable),
+	}
 	if obj.Spec.Suspend {
 		return reconcilers.Result{}, a.refill(ctx)
 	}
-	if conditions.IsFalse(a.list, api.ConditionSourceVerified) {
-		a.drop(api.ConditionSourceVerified)
-	}
-	result, err := a.run(ctx)
-	obj.Status.Conditions = a.list
-	return result, err
+	return a.run(ctx)
 }
 
 // Finalize implements [reconcilers.Reconciler].
 func (r *reconciler) Finalize(_ context.Context, obj *v1.GitRepository) error {
-	r.store.Forget(owner(obj))
+	r.config.Store.Forget(owner(obj))
 	return nil
 }
 
@@ -103,17 +78,15 @@ func owner(obj *v1.GitRepository) artifacts.Owner {
 	return artifacts.Owner{Kind: api.GitRepositoryKind, Namespace: obj.Namespace, Name: obj.Name}
 }
 
-// attempt is one reconcile of one object.
-type attempt struct {
+// one is one reconcile of one object.
+type one struct {
 	*reconciler
-	obj  *v1.GitRepository
-	list []metav1.Condition
-	now  time.Time
+	*attempt.Attempt
+	obj *v1.GitRepository
 }
 
 // run is the order of the steps.
-func (a *attempt) run(ctx context.Context) (reconcilers.Result, error) {
-	failedBefore := a.failed()
+func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 	remote, err := a.remote(ctx)
 	if err != nil {
 		return reconcilers.Result{}, err
@@ -136,17 +109,17 @@ func (a *attempt) run(ctx context.Context) (reconcilers.Result, error) {
 	}
 	defer included.release()
 	if a.upToDate(head, included) {
-		return a.unchanged(failedBefore), nil
+		return a.unchanged(), nil
 	}
 	snapshot, err := a.fetch(ctx, session, head, included)
 	if err != nil {
 		return reconcilers.Result{}, err
 	}
-	return a.publish(snapshot, included, failedBefore)
+	return a.publish(snapshot, included)
 }
 
 // ref returns what spec asks for.
-func (a *attempt) ref() git.Ref {
+func (a *one) ref() git.Ref {
 	if a.obj.Spec.Reference == nil {
 		return git.Ref{}
 	}
@@ -157,9 +130,9 @@ func (a *attempt) ref() git.Ref {
 // refill loads the recorded revision of a suspended object into memory and
 // touches no status. If the remote has moved on, the recorded commit is fetched
 // by its id.
-func (a *attempt) refill(ctx context.Context) error {
+func (a *one) refill(ctx context.Context) error {
 	recorded := a.obj.Status.Artifact
-	if recorded == nil || a.stored() {
+	if recorded == nil || a.Stored() {
 		return nil
 	}
 	remote, err := a.remote(ctx)
@@ -190,7 +163,7 @@ func (a *attempt) refill(ctx context.Context) error {
 	if snapshot.Tree.Digest() != recorded.Digest {
 		return fmt.Errorf("the revision %s now has the digest %s: %w", recorded.Revision, snapshot.Tree.Digest(), errMoved)
 	}
-	_, err = a.store.Put(owner(a.obj), recorded.Revision, snapshot.Tree, nil)
+	_, err = a.Store.Put(a.Owner, recorded.Revision, snapshot.Tree, nil)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,8 +21,10 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
+	"github.com/fluxd/fluxd/pkg/transport"
 )
 
 // world is a repository, what serves it, and a reconciler with its Secrets.
@@ -33,6 +36,8 @@ type world struct {
 	secrets secrets
 	others  map[string]*v1.GitRepository
 	plugin  reconcilers.Plugin
+
+	received atomic.Int64
 }
 
 // secrets holds the data of Secrets by namespace/name.
@@ -71,10 +76,13 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	w.store = store
-	w.plugin = gitrepository.Plugin(store, w.secrets, func(namespace, name string) (*v1.GitRepository, bool) {
+	w.plugin = gitrepository.Plugin(attempt.Config{
+		Store: store, Secrets: w.secrets, Hosts: transport.NewHosts(), BaseURL: "http://source/",
+		Received: func(_ artifacts.Owner, bytes int64) { w.received.Add(bytes) },
+	}, func(namespace, name string) (*v1.GitRepository, bool) {
 		o, ok := w.others[namespace+"/"+name]
 		return o, ok
-	}, gitrepository.Options{BaseURL: "http://source/", RequeueDependency: 30 * time.Second})
+	}, gitrepository.Options{RequeueDependency: 30 * time.Second})
 }
 
 func (w *world) commit(files map[string]string) string {
@@ -153,6 +161,9 @@ func TestNothingNewChangesNothing(t *testing.T) {
 	w.commit(map[string]string{"a.yaml": "a: 1\n"})
 	o := w.object()
 	w.ready(o)
+	if w.received.Load() == 0 {
+		t.Error("the bytes that came were not counted")
+	}
 	before, requests := o.DeepCopy(), w.server.Requests()
 	result := w.ready(o)
 	if diff := cmp.Diff(before.Status, o.Status); diff != "" {

@@ -25,7 +25,7 @@ func (i *included) release() {
 
 // includes opens what is to be included. Each must be a GitRepository of the
 // same namespace that has an artifact.
-func (a *attempt) includes() (*included, error) {
+func (a *one) includes() (*included, error) {
 	out := &included{}
 	for _, include := range a.obj.Spec.Include {
 		name := include.GitRepositoryRef.Name
@@ -39,7 +39,7 @@ func (a *attempt) includes() (*included, error) {
 			out.release()
 			return nil, a.includeMissing(api.ReasonNoArtifact, fmt.Errorf("no artifact available for include '%s'", name))
 		}
-		tree, release, err := a.store.Open(owner(other), artifact.Digest)
+		tree, release, err := a.Store.Open(owner(other), artifact.Digest)
 		if err != nil {
 			out.release()
 			return nil, fault.Cold(api.ReasonNoArtifact, fmt.Errorf("include '%s': %w", name, err), a.options.RequeueDependency)
@@ -48,17 +48,17 @@ func (a *attempt) includes() (*included, error) {
 		out.trees = append(out.trees, tree)
 		out.releases = append(out.releases, release)
 	}
-	a.drop(api.ConditionIncludeUnavailable)
+	a.Drop(api.ConditionIncludeUnavailable)
 	return out, nil
 }
 
-func (a *attempt) includeMissing(reason string, err error) error {
-	a.set(api.ConditionIncludeUnavailable, true, reason, err.Error())
+func (a *one) includeMissing(reason string, err error) error {
+	a.Set(api.ConditionIncludeUnavailable, true, reason, err.Error())
 	return fault.Waiting(reason, err, a.options.RequeueDependency)
 }
 
 // sameIncludes says whether the stored artifact was made of these.
-func (a *attempt) sameIncludes(now *included) bool {
+func (a *one) sameIncludes(now *included) bool {
 	before := a.obj.Status.IncludedArtifacts
 	if len(before) != len(now.artifacts) {
 		return false
@@ -72,33 +72,33 @@ func (a *attempt) sameIncludes(now *included) bool {
 }
 
 // graft adds the included trees to a checkout. Blobs are shared, not copied.
-func (a *attempt) graft(base *artifacts.Tree, in *included) (*artifacts.Tree, error) {
+func (a *one) graft(base *artifacts.Tree, in *included) (*artifacts.Tree, error) {
 	if len(in.trees) == 0 {
 		return base, nil
 	}
-	b := a.store.NewBuilder(a.options.Limits)
+	b := a.Store.NewBuilder(a.Limits)
 	if err := b.AddTree(".", base); err != nil {
-		return nil, a.storageFailed(api.ReasonCopyFailure, err)
+		return nil, a.StorageFailed(api.ReasonCopyFailure, err)
 	}
 	for i, include := range a.obj.Spec.Include {
 		to, from := confine(include.GetToPath()), confine(include.FromPath)
 		if to == "." {
-			return nil, a.storageFailed(api.ReasonIllegalPath, fmt.Errorf("spec.include[%d].toPath: %q is not a path below the root", i, include.ToPath))
+			return nil, a.StorageFailed(api.ReasonIllegalPath, fmt.Errorf("spec.include[%d].toPath: %q is not a path below the root", i, include.ToPath))
 		}
 		part, ok := in.trees[i].Sub(from)
 		if !ok {
-			return nil, a.storageFailed(api.ReasonCopyFailure, fmt.Errorf("spec.include[%d].fromPath: the artifact of '%s' has no directory %q", i, include.GitRepositoryRef.Name, include.FromPath))
+			return nil, a.StorageFailed(api.ReasonCopyFailure, fmt.Errorf("spec.include[%d].fromPath: the artifact of '%s' has no directory %q", i, include.GitRepositoryRef.Name, include.FromPath))
 		}
 		if _, taken := base.DirDigest(to); taken {
-			return nil, a.storageFailed(api.ReasonCopyFailure, fmt.Errorf("spec.include[%d].toPath: %q exists already", i, to))
+			return nil, a.StorageFailed(api.ReasonCopyFailure, fmt.Errorf("spec.include[%d].toPath: %q exists already", i, to))
 		}
 		if err := b.AddTree(to, part); err != nil {
-			return nil, a.storageFailed(api.ReasonCopyFailure, fmt.Errorf("spec.include[%d]: %w", i, err))
+			return nil, a.StorageFailed(api.ReasonCopyFailure, fmt.Errorf("spec.include[%d]: %w", i, err))
 		}
 	}
 	tree, _, err := b.Build()
 	if err != nil {
-		return nil, a.storageFailed(api.ReasonCopyFailure, err)
+		return nil, a.StorageFailed(api.ReasonCopyFailure, err)
 	}
 	return tree, nil
 }

@@ -137,7 +137,7 @@ func (a *Apps) token(ctx context.Context, remote *Remote, p *app, data map[strin
 // exchange trades a signed statement for a token of the installation.
 func (p *app) exchange(ctx context.Context, remote *Remote, now time.Time) (appToken, error) {
 	transport := remote.httpTransport()
-	defer transport.CloseIdleConnections()
+	defer transport.Close()
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return errors.New("the API redirects, which it should not")
 	}}

@@ -124,6 +124,7 @@ func (s *Session) receive(ctx context.Context, req *packp.UploadPackRequest) (p 
 	if err != nil {
 		return nil, err
 	}
+	s.remote.countSSH(all.size)
 	return openPack(ctx, r, all, 4*s.remote.maxBytes())
 }
 

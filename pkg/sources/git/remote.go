@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -16,6 +15,7 @@ import (
 	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
+	hosts "github.com/fluxd/fluxd/pkg/transport"
 )
 
 // Auth is the right to read a repository. Over HTTP the token is used if there
@@ -41,6 +41,10 @@ type Remote struct {
 	// Proxy is an http, https or socks5 URL; nil means what the environment
 	// says. SSH goes through socks5 only.
 	Proxy *url.URL
+	// Hosts is what the process knows of the hosts it asks; nil knows nothing.
+	Hosts *hosts.Hosts
+	// Received is told of the bytes that the remote sent. It may be nil.
+	Received func(bytes int64)
 	// Limits bound the files, and Limits.Bytes the bytes received as well.
 	Limits artifacts.Limits
 	// Memory is what fetched objects are charged to, those of submodules too. It
@@ -107,7 +111,7 @@ func (r *Remote) client(ctx context.Context, e *transport.Endpoint) (transport.T
 			return nil, nil, nil, err
 		}
 		t := r.httpTransport()
-		return githttp.NewClient(&http.Client{Transport: &capped{t, r.maxBytes()}}), auth, t.CloseIdleConnections, nil
+		return githttp.NewClient(&http.Client{Transport: &capped{t, r.maxBytes()}}), auth, t.Close, nil
 	case "ssh":
 		auth, err := r.sshAuth(ctx, e)
 		if err != nil {
@@ -118,22 +122,13 @@ func (r *Remote) client(ctx context.Context, e *transport.Endpoint) (transport.T
 	return nil, nil, nil, fmt.Errorf("%w: the scheme %q is none of http, https, ssh", ErrConfig, e.Protocol)
 }
 
-// httpTransport returns a transport of its own, so that one object's
-// certificates, proxy and connections never serve another.
-func (r *Remote) httpTransport() *http.Transport {
-	t := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		TLSClientConfig:       r.TLS,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ResponseHeaderTimeout: time.Minute,
-		IdleConnTimeout:       10 * time.Second,
-		MaxIdleConnsPerHost:   1,
-		ForceAttemptHTTP2:     true,
+// httpTransport returns the transport of this remote.
+func (r *Remote) httpTransport() *hosts.Transport {
+	known := r.Hosts
+	if known == nil {
+		known = hosts.NewHosts()
 	}
-	if r.Proxy != nil {
-		t.Proxy = http.ProxyURL(r.Proxy)
-	}
-	return t
+	return known.Transport(hosts.Options{TLS: r.TLS, Proxy: r.Proxy, Received: r.Received})
 }
 
 // httpAuth returns the credentials for HTTP, nil for none. Those in the URL

@@ -157,3 +157,10 @@ func CheckKnownHosts(content []byte) error {
 	}
 	return nil
 }
+
+// countSSH reports bytes that came over SSH; those over HTTP are counted on their way.
+func (r *Remote) countSSH(bytes int64) {
+	if r.Received != nil && strings.HasPrefix(r.URL, "ssh://") {
+		r.Received(bytes)
+	}
+}
