@@ -44,6 +44,9 @@ type Builder struct {
 	blobs  map[Digest]*blob
 	links  []link
 	bytes  int64
+	// warnings are the first of those that were given so far.
+	warnings []Warning
+	warned   int
 }
 
 type link struct{ path, target string }
@@ -60,13 +63,21 @@ func (s *Store) NewBuilder(limits Limits) *Builder {
 // copied. Names that cannot be part of a tree are [ErrBadPath], too much of
 // anything is [ErrLimit].
 func (b *Builder) AddFile(name string, mode fs.FileMode, content []byte) error {
+	if b.bytes+int64(len(content)) > b.limits.Bytes {
+		return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
+	}
+	return b.add(name, mode&0o111 != 0, b.intern(content))
+}
+
+// add adds a file whose content is a blob already.
+func (b *Builder) add(name string, exec bool, content *blob) error {
 	if err := b.admit(name); err != nil {
 		return err
 	}
-	if b.bytes += int64(len(content)); b.bytes > b.limits.Bytes {
+	if b.bytes += int64(content.size); b.bytes > b.limits.Bytes {
 		return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
 	}
-	b.files = append(b.files, file{path: name, exec: mode&0o111 != 0, blob: b.intern(content)})
+	b.files = append(b.files, file{path: name, exec: exec, blob: content})
 	return nil
 }
 
@@ -83,16 +94,30 @@ func (b *Builder) AddSymlink(name, target string) error {
 // AddTree adds the files of a tree below dir; "." is the root.
 func (b *Builder) AddTree(dir string, t *Tree) error {
 	for _, f := range t.files {
-		name := path.Join(dir, f.path)
-		if err := b.admit(name); err != nil {
+		if err := b.add(path.Join(dir, f.path), f.exec, f.blob); err != nil {
 			return err
 		}
-		if b.bytes += int64(f.blob.size); b.bytes > b.limits.Bytes {
-			return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
-		}
-		b.files = append(b.files, file{path: name, exec: f.exec, blob: f.blob})
 	}
 	return nil
+}
+
+// maxWarnings is how many warnings a builder keeps of those that are given while
+// it collects.
+const maxWarnings = 100
+
+func (b *Builder) warn(name, problem string) {
+	if b.warned++; b.warned <= maxWarnings {
+		b.warnings = append(b.warnings, Warning{name, problem})
+	}
+}
+
+// told returns the warnings so far.
+func (b *Builder) told() []Warning {
+	told := slices.Clone(b.warnings)
+	if more := b.warned - len(told); more > 0 {
+		told = append(told, Warning{".", fmt.Sprintf("%d more entries are left out", more)})
+	}
+	return told
 }
 
 // admit checks a path against the limits and the paths so far.
@@ -136,6 +161,7 @@ func (b *Builder) Build() (*Tree, []Warning, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	warnings = append(b.told(), warnings...)
 	slices.SortFunc(b.files, byPath)
 	for i := 1; i < len(b.files); i++ {
 		if strings.HasPrefix(b.files[i].path, b.files[i-1].path+"/") {

@@ -12,4 +12,7 @@ var (
 	ErrTooLarge = errors.New("artifact is larger than the budget of the store")
 	// ErrBadPath says that a file name cannot be part of a tree.
 	ErrBadPath = errors.New("unusable path")
+	// ErrArchive says that some bytes are not an archive of files that can be
+	// taken in.
+	ErrArchive = errors.New("unusable archive")
 )
