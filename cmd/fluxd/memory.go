@@ -94,15 +94,15 @@ func releaseMemory() {
 }
 
 // reclaimable returns how many bytes are not in use, or were not when they were
-// last looked at, and have not been given back.
+// last looked at, and have not been given back. The gaps between objects that are
+// in use do not count: no collection closes them.
 func reclaimable() uint64 {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/memory/classes/heap/unused:bytes"},
 		{Name: "/memory/classes/heap/free:bytes"},
 		{Name: "/gc/heap/live:bytes"},
 	}
 	metrics.Read(samples)
-	held := samples[0].Value.Uint64() + samples[1].Value.Uint64() + samples[2].Value.Uint64()
-	return held - min(held, samples[3].Value.Uint64())
+	held := samples[0].Value.Uint64() + samples[1].Value.Uint64()
+	return held - min(held, samples[2].Value.Uint64())
 }
