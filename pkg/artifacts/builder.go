@@ -47,6 +47,8 @@ type Builder struct {
 	// warnings are the first of those that were given so far.
 	warnings []Warning
 	warned   int
+	cost     int64 // of the blobs that the store does not have
+	keep     func(path string) bool
 }
 
 type link struct{ path, target string }
@@ -120,6 +122,28 @@ func (b *Builder) told() []Warning {
 	return told
 }
 
+// Each calls f with the files so far whose last path element is name. The content is
+// valid until f returns.
+func (b *Builder) Each(name string, f func(path string, content []byte) error) error {
+	for _, one := range b.files {
+		if path.Base(one.path) != name {
+			continue
+		}
+		content, err := one.blob.content()
+		if err != nil {
+			return err
+		}
+		if err := f(one.path, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Keep has Build leave out the files for which keep returns false. Links to them
+// are followed all the same.
+func (b *Builder) Keep(keep func(path string) bool) { b.keep = keep }
+
 // admit checks a path against the limits and the paths so far.
 func (b *Builder) admit(name string) error {
 	switch {
@@ -148,6 +172,8 @@ func (b *Builder) intern(content []byte) *blob {
 	known := b.store.blob(sum)
 	if known == nil {
 		known = newBlob(content, sum)
+		known.pack() // at once, so that what is unpacked is never all in memory
+		b.cost += known.cost()
 	}
 	b.blobs[sum] = known
 	return known
@@ -162,6 +188,9 @@ func (b *Builder) Build() (*Tree, []Warning, error) {
 		return nil, nil, err
 	}
 	warnings = append(b.told(), warnings...)
+	if b.keep != nil {
+		b.files = slices.DeleteFunc(b.files, func(f file) bool { return !b.keep(f.path) })
+	}
 	slices.SortFunc(b.files, byPath)
 	for i := 1; i < len(b.files); i++ {
 		if strings.HasPrefix(b.files[i].path, b.files[i-1].path+"/") {

@@ -239,6 +239,9 @@ func (c *cache) read(s *Store, owner Owner, digest string) (Artifact, *Tree, boo
 	}
 	t, err := c.load(s, owner)
 	if err == nil && t.digest != a.Digest {
+		t.asVerbatim(a.Digest)
+	}
+	if err == nil && t.digest != a.Digest {
 		err = fmt.Errorf("its digest is %s", t.digest)
 	}
 	if err != nil {

@@ -268,7 +268,7 @@ func (s *Store) known(t *Tree) *Tree {
 			continue
 		}
 		if own == t {
-			own = &Tree{files: slices.Clone(t.files), digest: t.digest, size: t.size}
+			own = &Tree{files: slices.Clone(t.files), digest: t.digest, size: t.size, verbatim: t.verbatim}
 		}
 		own.files[i].blob = stored
 	}

@@ -13,8 +13,16 @@ import (
 // times, no owners, modes 0644 and 0755. The deflate blocks are stored, not
 // compressed, so that the bytes, and with them the digest, never depend on the
 // version of a compressor, and hashing them costs little more than hashing the
-// content.
+// content. Of a verbatim artifact it writes the file as it was received.
 func (t *Tree) WriteTarGz(w io.Writer) error {
+	if t.verbatim {
+		content, err := t.files[0].blob.content()
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(content)
+		return err
+	}
 	z, err := gzip.NewWriterLevel(w, gzip.NoCompression)
 	if err != nil {
 		return fmt.Errorf("write an archive: %w", err)

@@ -15,6 +15,8 @@ type Tree struct {
 	digest  string
 	size    int64
 	holders int // owners that hold it; guarded by the store
+	// verbatim says that the artifact is the one file itself, not an archive of it.
+	verbatim bool
 }
 
 type file struct {
@@ -36,6 +38,15 @@ func (t *Tree) Digest() string { return t.digest }
 
 // Size returns the bytes of that tar.gz.
 func (t *Tree) Size() int64 { return t.size }
+
+// Verbatim returns the path of the one file that the artifact consists of as it
+// was received, and whether it is such an artifact.
+func (t *Tree) Verbatim() (path string, ok bool) {
+	if !t.verbatim {
+		return "", false
+	}
+	return t.files[0].path, true
+}
 
 // Len returns the number of files.
 func (t *Tree) Len() int { return len(t.files) }

@@ -125,6 +125,9 @@ type extraction struct {
 	// builder from known on are not in it yet.
 	byName map[string]int
 	known  int
+	// charged is what was taken of the memory so far, largest the part of it that is
+	// for the buffer.
+	charged, largest int64
 }
 
 // entry takes what one header describes.
@@ -185,7 +188,7 @@ func (x *extraction) file(name string, h *tar.Header) error {
 	if left := b.limits.Bytes - b.bytes; h.Size > left {
 		return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
 	}
-	if err := x.options.Memory.Grow(x.source.ctx, h.Size); err != nil {
+	if err := x.charge(h.Size); err != nil {
 		return err
 	}
 	if x.buffer.Reset(); x.buffer.Cap() > keptBuffer {
@@ -194,7 +197,26 @@ func (x *extraction) file(name string, h *tar.Header) error {
 	if _, err := x.buffer.ReadFrom(x.tar); err != nil {
 		return x.source.blame(err)
 	}
-	return b.AddFile(name, h.FileInfo().Mode(), x.buffer.Bytes())
+	if err := b.AddFile(name, h.FileInfo().Mode(), x.buffer.Bytes()); err != nil {
+		return err
+	}
+	return x.charge(0)
+}
+
+// charge takes memory for a file of n bytes that is about to be read. What was taken
+// for the largest serves all, as they are read one after the other; beyond it there
+// is what the builder keeps of them.
+func (x *extraction) charge(n int64) error {
+	x.largest = max(x.largest, n)
+	total := x.largest + x.builder.cost
+	if total <= x.charged {
+		return nil
+	}
+	if err := x.options.Memory.Grow(x.source.ctx, total-x.charged); err != nil {
+		return err
+	}
+	x.charged = total
+	return nil
 }
 
 func (x *extraction) symlink(name, target string) error {

@@ -56,6 +56,9 @@ func (r *Rules) Add(dir string, content []byte) {
 	}
 }
 
+// Excludes says whether the patterns so far, without the defaults, leave a file out.
+func (r *Rules) Excludes(name string) bool { return (&Matcher{patterns: r.patterns}).Excludes(name) }
+
 // Matcher returns what decides with the rules so far.
 func (r *Rules) Matcher() *Matcher {
 	defaults := versionControl
