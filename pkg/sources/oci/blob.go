@@ -18,6 +18,18 @@ import (
 // Registries may take as long as the content needs at a slow rate, whatever the
 // deadline of ctx.
 func (r *Repository) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
+	ctx, cancel := patient(ctx, d.Size)
+	stream, err := r.open(ctx, d)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	stream.cancel = cancel
+	return stream, nil
+}
+
+// open is Blob with the deadline as it is.
+func (r *Repository) open(ctx context.Context, d Descriptor) (*blob, error) {
 	doing := fmt.Sprintf("read the blob %s of", d.Digest)
 	switch limit := r.maxBytes(); {
 	case checkDigest(d.Digest.String()) != nil || d.Size < 0:
@@ -29,13 +41,11 @@ func (r *Repository) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, err
 	if err != nil {
 		return nil, r.failure(ctx, doing, err)
 	}
-	ctx, cancel := patient(ctx, d.Size)
 	body, err := remote.Blobs().Fetch(ctx, d)
 	if err != nil {
-		cancel()
 		return nil, r.failure(ctx, doing, err)
 	}
-	stream := &blob{ctx: ctx, cancel: cancel, body: body, left: d.Size}
+	stream := &blob{cancel: func() {}, body: body, left: d.Size}
 	stream.verified = content.NewVerifyReader(body, d)
 	stream.explain = func(err error) error { return r.failure(ctx, doing, err) }
 	return stream, nil
@@ -43,7 +53,6 @@ func (r *Repository) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, err
 
 // blob is content on its way.
 type blob struct {
-	ctx      context.Context
 	cancel   context.CancelFunc
 	body     io.ReadCloser
 	verified *content.VerifyReader
@@ -89,7 +98,9 @@ func (b *blob) Close() error {
 // ReadBlob returns content that a manifest describes, whole. It is charged to
 // memory while it arrives.
 func (r *Repository) ReadBlob(ctx context.Context, d Descriptor) (data []byte, err error) {
-	stream, err := r.Blob(ctx, d)
+	ctx, cancel := patient(ctx, d.Size)
+	defer cancel()
+	stream, err := r.open(ctx, d)
 	if err != nil {
 		return nil, err
 	}

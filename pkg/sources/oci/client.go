@@ -126,13 +126,13 @@ func parameters(list string) map[string]string {
 			return params
 		}
 		value := ""
-		value, list = value1(rest)
+		value, list = quoted(rest)
 		params[strings.ToLower(strings.TrimSpace(name))] = value
 	}
 }
 
-// value1 reads one value and returns what follows.
-func value1(text string) (value, rest string) {
+// quoted reads one value, with quotes or without, and returns what follows.
+func quoted(text string) (value, rest string) {
 	if !strings.HasPrefix(text, `"`) {
 		value, rest, _ = strings.Cut(text, ",")
 		return strings.TrimSpace(value), rest

@@ -29,8 +29,8 @@ var (
 	ErrAuth = errors.New("authentication failed")
 	// ErrLayer says that a manifest does not have the wanted layer.
 	ErrLayer = errors.New("layer not found")
-	// ErrArchive says that a layer is not an archive that may be unpacked.
-	ErrArchive = errors.New("unusable archive")
+	// ErrManifest says that a manifest is not one of an image.
+	ErrManifest = errors.New("unusable manifest")
 	// ErrDigest says that content is not what its digest or size says.
 	ErrDigest = errors.New("content does not match its descriptor")
 	// ErrTooLarge says that something exceeds a limit.
@@ -60,7 +60,7 @@ func (r *Repository) explain(ctx context.Context, doing string, err error) error
 
 // classify returns the error of this package that err amounts to, nil if none.
 func classify(ctx context.Context, err error) error {
-	for _, own := range []error{ErrURL, ErrConfig, ErrNotFound, ErrAuth, ErrLayer, ErrArchive, ErrDigest, ErrTooLarge} {
+	for _, own := range []error{ErrURL, ErrConfig, ErrNotFound, ErrAuth, ErrLayer, ErrManifest, ErrDigest, ErrTooLarge} {
 		if errors.Is(err, own) {
 			return own
 		}
@@ -97,7 +97,11 @@ func bare(err error) string {
 		}
 		return fmt.Sprintf("the registry answers %d: %s", response.StatusCode, text)
 	}
-	if broken, ok := errors.AsType[*url.Error](err); ok {
+	broken, ok := errors.AsType[*url.Error](err)
+	switch {
+	case ok && errors.Is(broken.Err, io.EOF):
+		return "the connection was closed before the answer"
+	case ok:
 		return broken.Err.Error()
 	}
 	return err.Error()

@@ -33,7 +33,9 @@ type Entry struct {
 }
 
 // Static returns a keychain with one credential for a registry.
-func Static(registry string, c Credential) Keychain { return Keychain{{Location: registry, Credential: c}} }
+func Static(registry string, c Credential) Keychain {
+	return Keychain{{Location: registry, Credential: c}}
+}
 
 // For returns the credential for a repository, the zero value if there is none.
 // Where several match, that of the longest path is used, and of these the one of
@@ -73,15 +75,14 @@ func within(name, above string) bool {
 	return above == "" || name == above || strings.HasPrefix(name, above+"/")
 }
 
-// matchHost compares label by label, so that * never crosses a dot. A pattern
-// without a port matches any port.
+// matchHost compares label by label, so that * never crosses a dot, and the port.
 func matchHost(pattern, host string) bool {
-	patternHost, patternPort, fixed := strings.Cut(pattern, ":")
-	name, port, _ := strings.Cut(host, ":")
 	if strings.HasPrefix(host, "[") { // an IPv6 address has no patterns
 		return pattern == host
 	}
-	if fixed && patternPort != port {
+	patternHost, patternPort, _ := strings.Cut(pattern, ":")
+	name, port, _ := strings.Cut(host, ":")
+	if patternPort != port {
 		return false
 	}
 	patterns, labels := strings.Split(patternHost, "."), strings.Split(name, ".")

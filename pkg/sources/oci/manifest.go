@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
@@ -63,7 +63,8 @@ func (r *Repository) resolve(ctx context.Context, reference string) (Descriptor,
 func worthGet(err error) bool {
 	response, answered := errors.AsType[*errcode.ErrorResponse](err)
 	if !answered {
-		return classify(context.Background(), err) != ErrTimeout && !unreachable(err)
+		_, broken := errors.AsType[*url.Error](err)
+		return !broken && classify(context.Background(), err) == nil
 	}
 	return response.StatusCode != http.StatusTooManyRequests && response.StatusCode != http.StatusUnauthorized
 }
@@ -92,7 +93,7 @@ func (r *Repository) manifest(ctx context.Context, sum string, depth int) (Manif
 		Manifests   []Descriptor      `json:"manifests"`
 	}
 	if err := json.Unmarshal(raw, &parsed); err != nil {
-		return Manifest{}, fmt.Errorf("%w: the manifest is not valid JSON", ErrArchive)
+		return Manifest{}, fmt.Errorf("%w: the manifest is not valid JSON", ErrManifest)
 	}
 	if parsed.MediaType == "" {
 		parsed.MediaType = desc.MediaType
@@ -109,7 +110,7 @@ func (r *Repository) manifest(ctx context.Context, sum string, depth int) (Manif
 		return r.manifest(ctx, child.Digest.String(), depth+1)
 	case ocispec.MediaTypeImageManifest, dockerManifest:
 	default:
-		return Manifest{}, fmt.Errorf("%w: %q is not the media type of a manifest", ErrArchive, parsed.MediaType)
+		return Manifest{}, fmt.Errorf("%w: %q is not the media type of a manifest", ErrManifest, parsed.MediaType)
 	}
 	return Manifest{
 		Digest: sum, MediaType: parsed.MediaType, Annotations: parsed.Annotations,
@@ -154,7 +155,7 @@ func (r *Repository) get(ctx context.Context, reference string) (desc Descriptor
 		desc.Digest = digest.Digest(reference)
 	}
 	desc.Size = int64(len(raw))
-	if !content.Equal(desc, content.NewDescriptorFromBytes(desc.MediaType, raw)) && !matches(desc.Digest, raw) {
+	if !matches(desc.Digest, raw) {
 		return Descriptor{}, nil, fmt.Errorf("%w: the manifest does not have the digest %s", ErrDigest, desc.Digest)
 	}
 	return desc, raw, nil

@@ -43,7 +43,7 @@ type Repository struct {
 	options Options
 	client  *client
 
-	once   sync.Mutex // guards remote
+	mu     sync.Mutex // guards remote
 	remote *remote.Repository
 }
 
@@ -79,8 +79,8 @@ func (r *Repository) maxBytes() int64 { return cmp.Or(r.options.Limits.Bytes, de
 
 // connect returns the repository once it is known how its registry is to be spoken to.
 func (r *Repository) connect(ctx context.Context) (*remote.Repository, error) {
-	r.once.Lock()
-	defer r.once.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.remote != nil {
 		return r.remote, nil
 	}
@@ -130,7 +130,7 @@ func patient(ctx context.Context, bytes int64) (context.Context, context.CancelF
 	if !ok {
 		deadline = time.Now().Add(time.Minute)
 	}
-	extra := time.Duration(bytes/slowest) * time.Second
+	extra := time.Duration(min(max(bytes, 0), 1<<40)/slowest) * time.Second
 	inner, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(extra))
 	stop := context.AfterFunc(ctx, func() {
 		if errors.Is(ctx.Err(), context.Canceled) {
