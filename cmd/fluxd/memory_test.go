@@ -54,8 +54,13 @@ func TestReleaseMemory(t *testing.T) {
 	}
 	before := reclaimable()
 	ballast = nil
-	releaseMemory()
-	if after := reclaimable(); after >= worthwhile {
-		t.Errorf("%d bytes are held for nothing, %d before", after, before)
+	after := reclaimable()
+	for range 10 { // the collector may be at work for an earlier test
+		if after < worthwhile {
+			return
+		}
+		releaseMemory()
+		after = reclaimable()
 	}
+	t.Errorf("%d bytes are held for nothing, %d before", after, before)
 }
