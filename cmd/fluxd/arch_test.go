@@ -41,7 +41,7 @@ var floors = []struct {
 	{"pkg/api/...", 0},
 	{"pkg/artifacts", 0},
 	{"pkg/fault", 0},
-	{"pkg/identity", 0},
+	{"pkg/identity/...", 0},
 	{"pkg/kube", 0},
 	{"pkg/transport", 0},
 }
