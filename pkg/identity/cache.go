@@ -109,8 +109,8 @@ func (c *cache) fly(ctx context.Context, key string, shared *flight, f fetch[any
 func (c *cache) land(key string, shared *flight, expires time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer close(shared.done)
 	delete(c.flights, key)
-	close(shared.done)
 	if shared.err != nil {
 		c.stats.Failures++
 		return
