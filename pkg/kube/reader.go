@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 )
 
-// Reader reads Secrets and ConfigMaps live. Their bodies are never cached.
+// Reader reads Secrets, ConfigMaps and ServiceAccounts live. Their bodies are never
+// cached.
 type Reader struct{ core rest.Interface }
 
 // NewReader returns a reader with the identity of c.
@@ -44,6 +46,46 @@ func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) (map[str
 		return nil, err
 	}
 	return configMap.Data, nil
+}
+
+// ServiceAccount returns the annotations of a ServiceAccount and whether there is
+// one.
+func (r *Reader) ServiceAccount(ctx context.Context, namespace, name string) (annotations map[string]string, found bool, err error) {
+	var account struct {
+		Metadata struct {
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	err = r.get(ctx, "serviceaccounts", namespace, name, &account)
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
+	}
+	return account.Metadata.Annotations, err == nil, err
+}
+
+// ServiceAccountToken returns a new token of a ServiceAccount that is meant for the
+// given audiences. It is good for as long as the server makes it.
+func (r *Reader) ServiceAccountToken(ctx context.Context, namespace, name string, audiences []string) (string, error) {
+	request, err := json.Marshal(map[string]any{
+		"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": map[string]any{"audiences": audiences},
+	})
+	if err != nil {
+		return "", fmt.Errorf("request a token: %w", err)
+	}
+	body, err := r.core.Post().Namespace(namespace).Resource("serviceaccounts").Name(name).SubResource("token").
+		SetHeader("Content-Type", "application/json").Body(request).Do(ctx).Raw()
+	if err != nil {
+		return "", err
+	}
+	var answer struct {
+		Status struct {
+			Token string `json:"token"`
+		} `json:"status"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Status.Token == "" {
+		return "", fmt.Errorf("request a token of %s/%s: malformed answer of the API server", namespace, name)
+	}
+	return answer.Status.Token, nil
 }
 
 func (r *Reader) get(ctx context.Context, resource, namespace, name string, into any) error {
