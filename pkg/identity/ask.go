@@ -25,7 +25,10 @@ func (a *account) String() string { return a.namespace + "/" + a.name }
 
 // ask finds out whose identity r is about.
 func (c *Clouds) ask(ctx context.Context, r Request) (*asking, error) {
-	if !slices.Contains([]Provider{AWS, Azure, GCP}, r.Provider) {
+	switch {
+	case c == nil:
+		return nil, fmt.Errorf("%w: identities of clouds are not available", ErrConfig)
+	case !slices.Contains([]Provider{AWS, Azure, GCP}, r.Provider):
 		return nil, fmt.Errorf("%w: %q is none of the providers aws, azure, gcp", ErrConfig, r.Provider)
 	}
 	a := &asking{Clouds: c, Request: r}

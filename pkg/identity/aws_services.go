@@ -94,7 +94,7 @@ func (a *asking) ecrLogin(ctx context.Context, service, target, where string) (L
 func (a *asking) codeCommit(ctx context.Context, u *url.URL) (GitLogin, error) {
 	where, ok := region(codeCommitPattern, u.Host)
 	if u.Scheme != "https" || !ok {
-		return GitLogin{}, fmt.Errorf("%w: %s is not the https URL of a CodeCommit repository", ErrConfig, u.Redacted())
+		return GitLogin{}, fmt.Errorf("%w: %s is not the https URL of a CodeCommit repository", ErrConfig, redacted(u.String()))
 	}
 	return obtain(ctx, a, a.key("git", u.String(), where), func(ctx context.Context) (GitLogin, time.Time, error) {
 		keys, err := a.awsKeys(ctx, where)

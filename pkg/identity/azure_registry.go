@@ -14,6 +14,8 @@ const (
 	acrPattern = `^[a-zA-Z0-9.-]+\.(azurecr\.io|azurecr\.cn|azurecr\.de|azurecr\.us)$`
 	// acrUser stands for nobody: the password is a token.
 	acrUser = "00000000-0000-0000-0000-000000000000"
+	// devOpsPattern is that of hosts with Git repositories.
+	devOpsPattern = `^(?:dev\.azure\.com|[a-zA-Z0-9-]{1,63}\.visualstudio\.com)$`
 	// environmentFile describes a cloud that is not one of the public ones.
 	environmentFile = "AZURE_ENVIRONMENT_FILEPATH"
 )
@@ -94,4 +96,14 @@ func acrProblem(body []byte) string {
 		return oauthProblem(body)
 	}
 	return answer.Errors[0].Code + ": " + answer.Errors[0].Message
+}
+
+// devOps returns the credentials for a Git repository. The token is good for all of
+// them, so that no other host may see it.
+func (a *asking) devOps(ctx context.Context, u *url.URL) (GitLogin, error) {
+	if u.Scheme != "https" || !matches(devOpsPattern, u.Host) {
+		return GitLogin{}, fmt.Errorf("%w: %s is not the https URL of an Azure DevOps repository", ErrConfig, redacted(u.String()))
+	}
+	token, err := a.azureToken(ctx, ScopeDevOps)
+	return GitLogin{BearerToken: token.Value, Expires: token.Expires}, err
 }

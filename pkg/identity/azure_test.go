@@ -131,6 +131,21 @@ func TestAzureDevOps(t *testing.T) {
 	if login.Username != "" || login.Password != "" {
 		t.Errorf("got %+v", login)
 	}
+	w.fake.Calls()
+	for _, bad := range []string{
+		"http://dev.azure.com/org", "https://dev.azure.com.evil.example.com/", "https://evil.example.com/", "https://a.b.visualstudio.com/", "https://dev.azure.com:444/",
+	} {
+		u, err := url.Parse(bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Git(t.Context(), w.account(identity.Azure, azureApp), u); !errors.Is(err, identity.ErrConfig) {
+			t.Errorf("%s: got %v, want ErrConfig", bad, err)
+		}
+	}
+	if hosts := w.fake.Hosts(); len(hosts) > 0 {
+		t.Errorf("called %v", hosts)
+	}
 }
 
 func TestAzureRefuses(t *testing.T) {

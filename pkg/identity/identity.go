@@ -171,8 +171,7 @@ func (c *Clouds) Git(ctx context.Context, r Request, repository *url.URL) (GitLo
 	case AWS:
 		return a.codeCommit(ctx, repository)
 	case Azure:
-		token, err := a.azureToken(ctx, ScopeDevOps)
-		return GitLogin{BearerToken: token.Value, Expires: token.Expires}, err
+		return a.devOps(ctx, repository)
 	}
 	return GitLogin{}, fmt.Errorf("%w: the provider %s has no Git repositories", ErrConfig, r.Provider)
 }

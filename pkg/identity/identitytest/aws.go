@@ -125,13 +125,46 @@ func (c *Clouds) verify(call Call, service string) (whose string, err error) {
 	}
 	canonical := strings.Join([]string{call.Method, u.Path, u.RawQuery, strings.Join(lines, "\n"), "", m[5], sum(call.Body)}, "\n")
 	text := strings.Join([]string{"AWS4-HMAC-SHA256", stamp, m[2] + "/" + m[3] + "/" + m[4] + "/aws4_request", sum(canonical)}, "\n")
-	secret := []byte("AWS4" + key.secret)
-	for _, part := range []string{m[2], m[3], m[4], "aws4_request", text} {
-		h := hmac.New(sha256.New, secret)
-		h.Write([]byte(part))
-		secret = h.Sum(nil)
+	if signature(key.secret, m[2], m[3], m[4], "aws4_request", text) != m[6] {
+		return "", fmt.Errorf("the signature does not match")
 	}
-	if hex.EncodeToString(secret) != m[6] {
+	return key.whose, nil
+}
+
+func signature(secret string, parts ...string) string {
+	key := []byte("AWS4" + secret)
+	for _, part := range parts {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(part))
+		key = h.Sum(nil)
+	}
+	return hex.EncodeToString(key)
+}
+
+// CodeCommit returns who made a request to a repository of CodeCommit.
+func (c *Clouds) CodeCommit(r *http.Request) (whose string, err error) {
+	user, password, ok := r.BasicAuth()
+	id, session, _ := strings.Cut(user, "%")
+	c.mu.Lock()
+	key := c.keys[id]
+	c.mu.Unlock()
+	stamp, signed, inUTC := strings.Cut(password, "Z")
+	at, err := time.Parse("20060102T150405", stamp)
+	parts := strings.Split(r.Host, ".")
+	switch {
+	case !ok || key.secret == "" || key.session != session:
+		return "", fmt.Errorf("nobody has these keys")
+	case err != nil || !inUTC || at.Sub(c.Now()).Abs() > 15*time.Minute:
+		return "", fmt.Errorf("the time is wrong")
+	case parts[0] != "git-codecommit":
+		return "", fmt.Errorf("%s is not CodeCommit", r.Host)
+	}
+	repository := strings.TrimSuffix(strings.TrimSuffix(r.URL.EscapedPath(), "/info/refs"), "/git-upload-pack")
+	scope := []string{stamp[:8], parts[1], "codecommit", "aws4_request"}
+	text := strings.Join([]string{
+		"AWS4-HMAC-SHA256", stamp, strings.Join(scope, "/"), sum("GIT\n" + repository + "\n\nhost:" + r.Host + "\n\nhost\n"),
+	}, "\n")
+	if signature(key.secret, append(scope, text)...) != signed {
 		return "", fmt.Errorf("the signature does not match")
 	}
 	return key.whose, nil
