@@ -53,7 +53,7 @@ var knownGates = map[string]gate{
 	"ExternalArtifact":               {fixed: false},
 	"GroupChangeLog":                 {both: true},
 	"MigrateAPIVersion":              {both: true},
-	"ObjectLevelWorkloadIdentity":    {fixed: false},
+	"ObjectLevelWorkloadIdentity":    {both: true},
 	"OptimizedGitClones":             {both: true},
 }
 

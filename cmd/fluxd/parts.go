@@ -62,7 +62,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	p.deps = all.Deps{
 		Sources: attempt.Config{
-			Store: store, Secrets: reader, Hosts: transport.NewHosts(), Received: d.received,
+			Store: store, Secrets: reader, Clouds: clouds(o, reader), Hosts: transport.NewHosts(), Received: d.received,
 			BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
 		},
 		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds,

@@ -10,6 +10,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
 
@@ -23,6 +24,8 @@ type Secrets interface {
 type Config struct {
 	Store   *artifacts.Store
 	Secrets Secrets
+	// Clouds gets credentials by identity.
+	Clouds *identity.Clouds
 	// Hosts is what the process knows of the hosts it asks.
 	Hosts *transport.Hosts
 	// Received is told of the bytes that came for an owner. It may be nil.

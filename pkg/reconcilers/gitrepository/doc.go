@@ -17,6 +17,9 @@
 // is fetched again, and until then the status stays as it is: what is not known
 // is not denied.
 //
+// The providers aws and azure log in to CodeCommit and Azure DevOps with the
+// identity of the process or of spec.serviceAccountName, and to no other host.
+//
 // Stalls on: a URL that does not parse, and on a provider or a combination of
 // settings that no retry can mend.
 package gitrepository

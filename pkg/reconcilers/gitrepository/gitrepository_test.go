@@ -20,6 +20,7 @@ import (
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
@@ -35,6 +36,7 @@ type world struct {
 	store   *artifacts.Store
 	secrets secrets
 	others  map[string]*v1.GitRepository
+	clouds  *identity.Clouds
 	plugin  reconcilers.Plugin
 
 	received atomic.Int64
@@ -77,7 +79,7 @@ func (w *world) restart() {
 	}
 	w.store = store
 	w.plugin = gitrepository.Plugin(attempt.Config{
-		Store: store, Secrets: w.secrets, Hosts: transport.NewHosts(), BaseURL: "http://source/",
+		Store: store, Secrets: w.secrets, Clouds: w.clouds, Hosts: transport.NewHosts(), BaseURL: "http://source/",
 		Received: func(_ artifacts.Owner, bytes int64) { w.received.Add(bytes) },
 	}, func(namespace, name string) (*v1.GitRepository, bool) {
 		o, ok := w.others[namespace+"/"+name]
@@ -309,7 +311,6 @@ func TestFailures(t *testing.T) {
 		"a branch that does not exist": {func(_ *world, o *v1.GitRepository) { o.Spec.Reference.Branch = "nope" }, api.ReasonGitOperationFailed, false},
 		"a malformed version range":    {func(_ *world, o *v1.GitRepository) { o.Spec.Reference.SemVer = ">>>" }, api.ReasonGitOperationFailed, false},
 		"a URL that does not parse":    {func(_ *world, o *v1.GitRepository) { o.Spec.URL = "http://%zz" }, api.ReasonURLInvalid, true},
-		"an unsupported identity":      {func(_ *world, o *v1.GitRepository) { o.Spec.Provider = v1.GitProviderAWS }, api.ReasonInvalidProviderConfiguration, true},
 		"an App without a Secret":      {func(_ *world, o *v1.GitRepository) { o.Spec.Provider = v1.GitProviderGitHub }, api.ReasonInvalidProviderConfiguration, true},
 		"a missing Secret": {func(_ *world, o *v1.GitRepository) {
 			o.Spec.SecretRef = &api.LocalObjectReference{Name: "none"}

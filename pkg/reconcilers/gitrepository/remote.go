@@ -30,40 +30,49 @@ func (a *one) remote(ctx context.Context) (*git.Remote, error) {
 	return remote, a.authenticate(ctx, remote, u)
 }
 
-// authenticate adds the credentials.
+// authenticate adds the credentials: those of the Secret, or those that a cloud
+// gives to an identity. The certificates of the Secret count in either case.
 func (a *one) authenticate(ctx context.Context, remote *git.Remote, u *url.URL) error {
-	spec := a.obj.Spec
-	switch provider := a.obj.GetProvider(); provider {
-	case v1.GitProviderGeneric, v1.GitProviderGitHub:
-	default:
-		return a.Stalled(api.ReasonInvalidProviderConfiguration,
-			fmt.Errorf("spec.provider: %s identities are not supported yet, use a Secret with the provider generic", provider))
+	provider := a.obj.GetProvider()
+	cloud := provider == v1.GitProviderAWS || provider == v1.GitProviderAzure
+	if ref := a.obj.Spec.SecretRef; ref != nil {
+		secret, err := a.Secret(ctx, "spec.secretRef", ref)
+		if err != nil {
+			return err
+		}
+		if err := a.secretAuth(ctx, remote, u, secret); err != nil {
+			return err
+		}
 	}
-	if spec.SecretRef == nil {
-		if a.obj.GetProvider() == v1.GitProviderGitHub {
-			return a.Stalled(api.ReasonInvalidProviderConfiguration,
-				errors.New("spec.secretRef: the provider github needs a Secret with the data of a GitHub App"))
-		}
-		if u.Scheme == "ssh" {
-			return a.AuthFailed(ctx, errors.New("spec.secretRef: SSH needs a Secret with identity and known_hosts"))
-		}
+	switch {
+	case cloud:
+		return a.cloudAuth(ctx, remote, u)
+	case a.obj.Spec.SecretRef != nil:
 		return nil
+	case provider == v1.GitProviderGitHub:
+		return a.Stalled(api.ReasonInvalidProviderConfiguration,
+			errors.New("spec.secretRef: the provider github needs a Secret with the data of a GitHub App"))
+	case u.Scheme == "ssh":
+		return a.AuthFailed(ctx, errors.New("spec.secretRef: SSH needs a Secret with identity and known_hosts"))
 	}
-	secret, err := a.Secret(ctx, "spec.secretRef", spec.SecretRef)
-	if err != nil {
-		return err
-	}
-	data, where := secret.Data, secret.Where
+	return nil
+}
+
+// secretAuth adds what a Secret holds.
+func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, secret attempt.Secret) error {
+	data, where, provider := secret.Data, secret.Where, a.obj.GetProvider()
+	var err error
 	if remote.TLS, err = attempt.TLSOf(data); err != nil {
 		return a.AuthFailed(ctx, fmt.Errorf("%s: %w", where, err))
 	}
 	_, isApp := data["githubAppID"]
 	switch {
-	case isApp != (a.obj.GetProvider() == v1.GitProviderGitHub):
+	case isApp != (provider == v1.GitProviderGitHub):
 		return a.Refused(ctx, api.ReasonInvalidProviderConfiguration,
 			fmt.Errorf("%s: the data of a GitHub App and the provider github need each other", where))
 	case isApp:
 		err = a.apps.Authenticate(ctx, remote, data)
+	case provider != v1.GitProviderGeneric: // the credentials are those of the cloud
 	case u.Scheme == "ssh":
 		err = sshAuth(remote, data)
 	default:
@@ -75,6 +84,20 @@ func (a *one) authenticate(ctx context.Context, remote *git.Remote, u *url.URL) 
 	if err != nil {
 		return a.AuthFailed(ctx, fmt.Errorf("%s: %w", where, err))
 	}
+	return nil
+}
+
+// cloudAuth adds the credentials of an identity. They replace those in the URL,
+// which clouds suggest there.
+func (a *one) cloudAuth(ctx context.Context, remote *git.Remote, u *url.URL) error {
+	plain := *u
+	plain.User = nil
+	login, err := a.Clouds.Git(ctx, a.Identity(a.obj.GetProvider(), a.obj.Spec.ServiceAccountName, remote.Proxy), &plain)
+	if err != nil {
+		return a.IdentityFailed(ctx, fmt.Errorf("spec.provider: %s: %w", a.obj.GetProvider(), err))
+	}
+	remote.URL = plain.String()
+	remote.Auth = git.Auth{Username: login.Username, Password: login.Password, BearerToken: login.BearerToken}
 	return nil
 }
 

@@ -90,6 +90,9 @@ func (r *Remote) safeURL() string {
 // redact removes every credential of the remote from a text.
 func (r *Remote) redact(text string) string {
 	secrets := []string{r.Auth.Password, r.Auth.BearerToken, r.Auth.Passphrase}
+	if _, session, ok := strings.Cut(r.Auth.Username, "%"); ok { // of CodeCommit
+		secrets = append(secrets, session)
+	}
 	if u, err := url.Parse(r.URL); err == nil && u.User != nil {
 		text = strings.ReplaceAll(text, u.User.String()+"@", "")
 		if password, ok := u.User.Password(); ok {
