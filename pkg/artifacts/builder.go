@@ -144,6 +144,23 @@ func (b *Builder) Each(name string, f func(path string, content []byte) error) e
 // are followed all the same.
 func (b *Builder) Keep(keep func(path string) bool) { b.keep = keep }
 
+// AddFileOf adds the file that t has under name, whose content is shared and not
+// read. It is an error of [fs.ErrNotExist] if there is none.
+func (b *Builder) AddFileOf(t *Tree, name string) error {
+	f, ok := t.lookup(name)
+	if !ok {
+		return &fs.PathError{Op: "add", Path: name, Err: fs.ErrNotExist}
+	}
+	if err := b.admit(name); err != nil {
+		return err
+	}
+	if b.bytes += int64(f.blob.size); b.bytes > b.limits.Bytes {
+		return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
+	}
+	b.files = append(b.files, f)
+	return nil
+}
+
 // admit checks a path against the limits and the paths so far.
 func (b *Builder) admit(name string) error {
 	switch {

@@ -213,3 +213,27 @@ func TestSymlinks(t *testing.T) {
 		t.Errorf("dropped %v, want %v", dropped, want)
 	}
 }
+
+func TestFilesOfAnotherTree(t *testing.T) {
+	s := newStore(t, artifacts.Options{})
+	old := build(t, s, map[string]string{"a.yaml": "a", "dir/b.yaml": strings.Repeat("b", 5000)})
+	b := s.NewBuilder(artifacts.Limits{Bytes: 5000})
+	if err := b.AddFileOf(old, "dir/b.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{
+		"gone": fs.ErrNotExist, "dir": fs.ErrNotExist, "dir/b.yaml": artifacts.ErrBadPath, "a.yaml": artifacts.ErrLimit,
+	} {
+		if err := b.AddFileOf(old, name); !errors.Is(err, want) {
+			t.Errorf("%s: the error is %v, want %v", name, err, want)
+		}
+	}
+	b = s.NewBuilder(artifacts.Limits{})
+	if err := errors.Join(b.AddFileOf(old, "dir/b.yaml"), b.AddFileOf(old, "a.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	tree, _, err := b.Build()
+	if err != nil || tree.Digest() != old.Digest() {
+		t.Errorf("the digest is %s and the error %v, want %s", tree.Digest(), err, old.Digest())
+	}
+}
