@@ -72,6 +72,10 @@ func (r *Rules) Matcher() *Matcher {
 	return &Matcher{patterns: append(all, r.patterns...)}
 }
 
+// Bare returns what decides with the rules so far and without the defaults, as for
+// sources that never had any.
+func (r *Rules) Bare() *Matcher { return &Matcher{patterns: slices.Clone(r.patterns)} }
+
 // Matcher decides about files.
 type Matcher struct{ patterns []gitignore.Pattern }
 
