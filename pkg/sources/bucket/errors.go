@@ -1,0 +1,97 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	// ErrNotFound says that there is no such bucket, or none that may be seen.
+	ErrNotFound = errors.New("bucket not found")
+	// ErrGone says that there is no such object, or no longer.
+	ErrGone = errors.New("object not found")
+	// ErrAuth says that the credentials are wrong, or do not suffice.
+	ErrAuth = errors.New("access denied")
+	// ErrTooLarge says that the bucket exceeds a limit.
+	ErrTooLarge = errors.New("the bucket is too large")
+	// ErrTimeout says that the store was too slow.
+	ErrTimeout = errors.New("timed out")
+	// ErrConfig says that the description of the bucket is unusable as it is.
+	ErrConfig = errors.New("invalid configuration")
+	// ErrProtocol says that the answer of the store is not one of its kind.
+	ErrProtocol = errors.New("unexpected answer")
+	// ErrKey says that the key of an object cannot be a path of a tree.
+	ErrKey = errors.New("unusable key")
+)
+
+// AnswerError is an answer that is no success.
+type AnswerError struct {
+	Status int
+	// Code and Message are what the store says, if it says anything.
+	Code, Message string
+}
+
+// Error implements error.
+func (e *AnswerError) Error() string {
+	text := fmt.Sprintf("HTTP status %d", e.Status)
+	if e.Code != "" {
+		text += " " + Clean(e.Code)
+	}
+	if e.Message != "" {
+		text += ": " + Clean(e.Message)
+	}
+	return text
+}
+
+// Temporary says whether the same request may succeed a moment later.
+func (e *AnswerError) Temporary() bool {
+	switch e.Status {
+	case 408, 429, 500, 502, 503, 504:
+		return true
+	}
+	return false
+}
+
+// maxText is how much of the words of a store a message repeats, in bytes.
+const maxText = 400
+
+// queries finds the query strings of URLs in a text.
+var queries = regexp.MustCompile(`(?i)(https?://[^\s"'?]*)\?[^\s"']*`)
+
+// Clean makes text of a store fit for a message: short, on one line, and without
+// the query strings of URLs, which may be credentials.
+func Clean(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError
+	}), " ")
+	text = queries.ReplaceAllString(text, "$1")
+	if len(text) <= maxText {
+		return text
+	}
+	cut := maxText
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "..."
+}
+
+// explain says what was done, and classifies what the network did.
+func explain(ctx context.Context, err error, format string, args ...any) error {
+	doing := fmt.Sprintf(format, args...)
+	if slow(ctx, err) && !errors.Is(err, ErrTimeout) {
+		return fmt.Errorf("%s: %w: %w", doing, ErrTimeout, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func slow(ctx context.Context, err error) bool {
+	var timeout net.Error
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout()
+}
