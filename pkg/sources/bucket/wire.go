@@ -98,6 +98,25 @@ type redacted struct {
 func (r *redacted) Error() string { return r.text }
 func (r *redacted) Unwrap() error { return r.err }
 
+// Escape escapes all of a text but letters, digits, -._~ and what is safe, as a path
+// or a query want it (RFC 3986).
+func Escape(text, safe string) string {
+	const hexDigits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+			strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(safe, c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hexDigits[c>>4])
+		b.WriteByte(hexDigits[c&15])
+	}
+	return b.String()
+}
+
 // Bounded returns a reader of at most limit bytes, beyond which it is an error, not
 // an end.
 func Bounded(r io.ReadCloser, limit int64, what string) io.ReadCloser {

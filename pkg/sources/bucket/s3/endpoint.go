@@ -86,6 +86,6 @@ func (p place) url(name, key, query string) *url.URL {
 	if p.byName(name) {
 		u.Host, u.Path = name+"."+p.host, "/"+key
 	}
-	u.RawPath = escape(u.Path)
+	u.RawPath = bucket.Escape(u.Path, "/")
 	return u
 }

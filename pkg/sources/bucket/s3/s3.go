@@ -100,7 +100,9 @@ func (s *Service) get(ctx context.Context, key string, values url.Values) (*http
 			}
 			req.URL = p.url(s.config.Bucket, key, query(values))
 			req.Host = req.URL.Host
-			req.Header.Set("Accept-Encoding", "identity") // an object may be stored compressed
+			if key != "" {
+				req.Header.Set("Accept-Encoding", "identity") // it may be stored compressed
+			}
 			sign(req, keys, p.region, s.config.Now())
 			return req, nil
 		}, refuse)

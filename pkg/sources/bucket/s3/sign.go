@@ -27,7 +27,7 @@ const (
 )
 
 // sign adds the signature of a request without a body. The path must be escaped as
-// escape does.
+// [bucket.Escape] does.
 func sign(req *http.Request, k Keys, region string, now time.Time) {
 	if k.Access == "" {
 		return
@@ -78,23 +78,6 @@ func canonicalHeaders(req *http.Request) (names, lines string) {
 		b.WriteString(name + ":" + values[name] + "\n")
 	}
 	return strings.Join(sorted, ";"), b.String()
-}
-
-// escape escapes a key as a path: all but letters, digits and -._~/.
-func escape(key string) string {
-	const hexDigits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(key) {
-		c := key[i]
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~/", c) >= 0 {
-			b.WriteByte(c)
-			continue
-		}
-		b.WriteByte('%')
-		b.WriteByte(hexDigits[c>>4])
-		b.WriteByte(hexDigits[c&15])
-	}
-	return b.String()
 }
 
 // query encodes parameters as the signature wants them: sorted, and a space as %20.

@@ -32,18 +32,3 @@ func TestNobodySignsNothing(t *testing.T) {
 		t.Errorf("the headers are %v", req.Header)
 	}
 }
-
-func TestEscape(t *testing.T) {
-	for key, want := range map[string]string{
-		"a/b-_.~c":  "a/b-_.~c",
-		"a b+c":     "a%20b%2Bc",
-		"ü":         "%C3%BC",
-		"a\nb%?#":   "a%0Ab%25%3F%23",
-		"../x//y":   "../x//y",
-		"a=b&c@d:e": "a%3Db%26c%40d%3Ae",
-	} {
-		if got := escape(key); got != want {
-			t.Errorf("escape(%q) is %q, want %q", key, got, want)
-		}
-	}
-}

@@ -1,0 +1,54 @@
+package azure
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/fluxd/fluxd/pkg/sources/bucket"
+)
+
+// containerName is that of containers, with $root and $web.
+var containerName = regexp.MustCompile(`^(?:[a-z0-9](?:-?[a-z0-9]){2,62}|\$root|\$web|\$logs)$`)
+
+// parse returns the URL of a storage account. Its query belongs to every request.
+func parse(endpoint string) (*url.URL, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.Fragment != "" {
+		return nil, fmt.Errorf("%w: the endpoint is not the http or https URL of a storage account", bucket.ErrConfig)
+	}
+	return u, nil
+}
+
+// account returns the name of the account, which is the first label of the host or,
+// where the host is an address, the first segment of the path.
+func account(u *url.URL) (string, error) {
+	if net.ParseIP(u.Hostname()) != nil {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/"); name != "" {
+			return name, nil
+		}
+	}
+	labels := strings.Split(u.Hostname(), ".")
+	if len(labels) < 3 || labels[0] == "" || net.ParseIP(u.Hostname()) != nil {
+		return "", fmt.Errorf("%w: the endpoint does not name the account: expected '%s' to be a subdomain", bucket.ErrConfig, u.Hostname())
+	}
+	return labels[0], nil
+}
+
+// merge adds a shared access signature to the query of an endpoint, over which it
+// wins.
+func merge(u *url.URL, sas string) error {
+	values, err := url.ParseQuery(strings.TrimPrefix(strings.TrimSpace(sas), "?"))
+	if err != nil || len(values) == 0 {
+		return fmt.Errorf("%w: the shared access signature is not a query string", bucket.ErrConfig)
+	}
+	for name, own := range u.Query() {
+		if !values.Has(name) {
+			values[name] = own
+		}
+	}
+	u.RawQuery = values.Encode()
+	return nil
+}
