@@ -151,14 +151,7 @@ func (b *Builder) AddFileOf(t *Tree, name string) error {
 	if !ok {
 		return &fs.PathError{Op: "add", Path: name, Err: fs.ErrNotExist}
 	}
-	if err := b.admit(name); err != nil {
-		return err
-	}
-	if b.bytes += int64(f.blob.size); b.bytes > b.limits.Bytes {
-		return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
-	}
-	b.files = append(b.files, f)
-	return nil
+	return b.add(name, f.exec, f.blob)
 }
 
 // admit checks a path against the limits and the paths so far.
@@ -209,12 +202,26 @@ func (b *Builder) Build() (*Tree, []Warning, error) {
 		b.files = slices.DeleteFunc(b.files, func(f file) bool { return !b.keep(f.path) })
 	}
 	slices.SortFunc(b.files, byPath)
-	for i := 1; i < len(b.files); i++ {
-		if strings.HasPrefix(b.files[i].path, b.files[i-1].path+"/") {
-			return nil, nil, fmt.Errorf("%w %q: it is a file and a directory", ErrBadPath, b.files[i-1].path)
-		}
+	if twice := fileAndDirectory(b.files); twice != "" {
+		return nil, nil, fmt.Errorf("%w %q: it is a file and a directory", ErrBadPath, twice)
 	}
 	return seal(b.files), warnings, nil
+}
+
+// fileAndDirectory returns a path that is both among sorted files, or nothing. Others
+// may come between a and a/b, such as a-b.
+func fileAndDirectory(files []file) string {
+	t, checked := &Tree{files: files}, ""
+	for _, f := range files {
+		dir := path.Dir(f.path)
+		for d := dir; d != "." && d != checked; d = path.Dir(d) {
+			if _, ok := t.lookup(d); ok {
+				return d
+			}
+		}
+		checked = dir
+	}
+	return ""
 }
 
 // follow replaces the links by what they point at. A link to a link is followed

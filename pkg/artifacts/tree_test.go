@@ -148,6 +148,7 @@ func TestBuilderRefuses(t *testing.T) {
 		"a twin in case":       {[]string{"README", "readme"}, artifacts.ErrBadPath},
 		"a file twice":         {[]string{"a", "a"}, artifacts.ErrBadPath},
 		"a file and directory": {[]string{"a", "a/b"}, artifacts.ErrBadPath},
+		"with one in between":  {[]string{"a", "a-b", "a/b/c"}, artifacts.ErrBadPath},
 		"too many files":       {[]string{"a", "b", "c", "d"}, artifacts.ErrLimit},
 		"a long path":          {[]string{strings.Repeat("a", 21)}, artifacts.ErrLimit},
 		"a deep path":          {[]string{"a/b/c/d"}, artifacts.ErrLimit},
