@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -14,6 +15,9 @@ type Options struct {
 	TLS *tls.Config
 	// Proxy is an http, https or socks5 URL; nil means what the environment says.
 	Proxy *url.URL
+	// Parallel is how many requests the source has at once. As many connections to
+	// a host are kept between two of them; four if zero.
+	Parallel int
 	// Received is told of the bytes of answers, in portions. It may be nil.
 	Received func(bytes int64)
 }
@@ -28,7 +32,7 @@ type Transport struct {
 // Transport returns one for a source.
 func (h *Hosts) Transport(o Options) *Transport {
 	t := &Transport{hosts: h, next: h.common, received: o.Received}
-	if o.TLS != nil || o.Proxy != nil {
+	if o.TLS != nil || o.Proxy != nil || o.Parallel != 0 {
 		t.next = newRoundTripper(o)
 	}
 	return t
@@ -51,7 +55,7 @@ func newRoundTripper(o Options) *http.Transport {
 		ResponseHeaderTimeout:  time.Minute,
 		IdleConnTimeout:        15 * time.Second,
 		MaxIdleConns:           64,
-		MaxIdleConnsPerHost:    4,
+		MaxIdleConnsPerHost:    cmp.Or(o.Parallel, 4),
 		MaxResponseHeaderBytes: 1 << 20,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // done by Transport, which counts what is sent
