@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// parallel is how many objects are fetched at once.
-	parallel = 64
+	// Parallel is how many objects are fetched at once.
+	Parallel = 64
 	// underWay is how many bytes of objects are under way at once, beyond one object
 	// alone. They are not in the tree yet, but in memory.
 	underWay = 16 << 20
@@ -41,7 +41,7 @@ type fetch struct {
 // all gets what the tree before does not hold.
 func (f *fetch) all(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
+	group.SetLimit(Parallel)
 	room := semaphore.NewWeighted(underWay)
 	err := f.dispatch(ctx, group, room)
 	if failed := group.Wait(); failed != nil {

@@ -13,7 +13,7 @@ import (
 
 var (
 	// ErrNotFound says that there is no such bucket, or none that may be seen.
-	ErrNotFound = errors.New("bucket not found")
+	ErrNotFound = errors.New("not found")
 	// ErrGone says that there is no such object, or no longer.
 	ErrGone = errors.New("object not found")
 	// ErrAuth says that the credentials are wrong, or do not suffice.
@@ -22,8 +22,12 @@ var (
 	ErrTooLarge = errors.New("the bucket is too large")
 	// ErrTimeout says that the store was too slow.
 	ErrTimeout = errors.New("timed out")
-	// ErrConfig says that the description of the bucket is unusable as it is.
-	ErrConfig = errors.New("invalid configuration")
+	// ErrEndpoint says that the address of the store cannot be one.
+	ErrEndpoint = errors.New("invalid endpoint")
+	// ErrName says that the name of the bucket cannot be one.
+	ErrName = errors.New("invalid bucket name")
+	// ErrCredentials says that credentials are malformed, whatever they are for.
+	ErrCredentials = errors.New("invalid credentials")
 	// ErrProtocol says that the answer of the store is not one of its kind.
 	ErrProtocol = errors.New("unexpected answer")
 	// ErrKey says that the key of an object cannot be a path of a tree.

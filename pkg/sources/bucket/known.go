@@ -13,6 +13,7 @@ import (
 // Known is what a fetch leaves behind for the next one of the same owner: which objects
 // the tree was made of.
 type Known struct {
+	place   string
 	digest  string // of the tree
 	rules   rules
 	objects []mark // sorted
@@ -34,7 +35,7 @@ func compareMarks(a, b mark) int { return bytes.Compare(a[:], b[:]) }
 
 // know returns what there is to know of a tree that was made of entries.
 func (s *Source) know(t *artifacts.Tree, entries []Entry, r rules) *Known {
-	k := &Known{digest: t.Digest(), rules: r, objects: make([]mark, len(entries))}
+	k := &Known{place: s.Place, digest: t.Digest(), rules: r, objects: make([]mark, len(entries))}
 	for i, e := range entries {
 		k.objects[i] = s.mark(e)
 	}

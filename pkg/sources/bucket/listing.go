@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +46,9 @@ func (s *Source) List(ctx context.Context, known *Known) (*Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout())
 	defer cancel()
 	l := &lister{source: s, known: known}
-	if err := l.pages(ctx); err != nil {
+	if err := l.pages(ctx); errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("bucket '%s' %w", s.Name, err)
+	} else if err != nil {
 		return nil, explain(ctx, err, "unable to list bucket '%s'", s.Name)
 	}
 	listing := &Listing{entries: l.entries, rules: l.rules}

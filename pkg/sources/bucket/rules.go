@@ -22,7 +22,7 @@ type rules struct {
 
 // readRules gets the object .sourceignore, unless the one that is listed is known.
 func (s *Source) readRules(ctx context.Context, listed Entry, known *Known) (rules, error) {
-	if known != nil && known.rules.exist && listed.ETag != "" && listed.ETag == known.rules.etag {
+	if known != nil && known.place == s.Place && known.rules.exist && listed.ETag != "" && listed.ETag == known.rules.etag {
 		return known.rules, nil
 	}
 	content, err := s.Service.Open(ctx, Entry{Key: ignore.File, ETag: listed.ETag, Version: listed.Version})

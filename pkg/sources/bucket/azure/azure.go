@@ -46,7 +46,7 @@ type Service struct {
 // New returns the service of a container. It sends no request.
 func New(c Config) (*Service, error) {
 	if !containerName.MatchString(c.Container) {
-		return nil, fmt.Errorf("%w: %q is not the name of a container", bucket.ErrConfig, c.Container)
+		return nil, fmt.Errorf("%w %q", bucket.ErrName, c.Container)
 	}
 	u, err := parse(c.Endpoint)
 	if err != nil {
@@ -62,7 +62,7 @@ func New(c Config) (*Service, error) {
 	case c.SAS != "":
 		err = merge(u, c.SAS)
 	case c.Token != nil && u.Scheme != "https":
-		err = fmt.Errorf("%w: a token is sent over https only", bucket.ErrConfig)
+		err = fmt.Errorf("%w: a token is sent over https only", bucket.ErrEndpoint)
 	}
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (s *Service) useKey() error {
 		return err
 	}
 	if s.key, err = base64.StdEncoding.DecodeString(strings.TrimSpace(s.config.Key)); err != nil {
-		return fmt.Errorf("%w: the key of the account is not base64", bucket.ErrConfig)
+		return fmt.Errorf("%w: the key of the account is not base64", bucket.ErrCredentials)
 	}
 	s.secrets = append(s.secrets, strings.TrimSpace(s.config.Key))
 	return nil

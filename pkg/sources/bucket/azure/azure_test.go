@@ -162,22 +162,25 @@ func TestSecretsOfAStoreThatEchoes(t *testing.T) {
 }
 
 func TestUnusableConfigurations(t *testing.T) {
-	for name, c := range map[string]azure.Config{
-		"no URL":                   {Endpoint: "fluxd.blob.core.windows.net", Container: "apps"},
-		"another scheme":           {Endpoint: "ftp://fluxd.blob.core.windows.net", Container: "apps"},
-		"credentials in the URL":   {Endpoint: "https://u:p@fluxd.blob.core.windows.net", Container: "apps"},
-		"no container":             {Endpoint: "https://fluxd.blob.core.windows.net", Container: ""},
-		"a path for a container":   {Endpoint: "https://fluxd.blob.core.windows.net", Container: "a/../b"},
-		"a key without an account": {Endpoint: "https://localhost", Container: "apps", Key: key},
-		"a key of two labels":      {Endpoint: "https://core.net", Container: "apps", Key: key},
-		"a key that is none":       {Endpoint: "https://fluxd.blob.core.windows.net", Container: "apps", Key: "!"},
-		"a signature that is none": {Endpoint: "https://fluxd.blob.core.windows.net", Container: "apps", SAS: "%zz;"},
-		"a token in the clear":     {Endpoint: "http://fluxd.blob.core.windows.net", Container: "apps", Token: token},
+	for name, tt := range map[string]struct {
+		config azure.Config
+		want   error
+	}{
+		"no URL":                   {azure.Config{Endpoint: "fluxd.blob.core.windows.net", Container: "apps"}, bucket.ErrEndpoint},
+		"another scheme":           {azure.Config{Endpoint: "ftp://fluxd.blob.core.windows.net", Container: "apps"}, bucket.ErrEndpoint},
+		"credentials in the URL":   {azure.Config{Endpoint: "https://u:p@fluxd.blob.core.windows.net", Container: "apps"}, bucket.ErrEndpoint},
+		"no container":             {azure.Config{Endpoint: "https://fluxd.blob.core.windows.net", Container: ""}, bucket.ErrName},
+		"a path for a container":   {azure.Config{Endpoint: "https://fluxd.blob.core.windows.net", Container: "a/../b"}, bucket.ErrName},
+		"a key without an account": {azure.Config{Endpoint: "https://localhost", Container: "apps", Key: key}, bucket.ErrEndpoint},
+		"a key of two labels":      {azure.Config{Endpoint: "https://core.net", Container: "apps", Key: key}, bucket.ErrEndpoint},
+		"a key that is none":       {azure.Config{Endpoint: "https://fluxd.blob.core.windows.net", Container: "apps", Key: "!"}, bucket.ErrCredentials},
+		"a signature that is none": {azure.Config{Endpoint: "https://fluxd.blob.core.windows.net", Container: "apps", SAS: "%zz;"}, bucket.ErrCredentials},
+		"a token in the clear":     {azure.Config{Endpoint: "http://fluxd.blob.core.windows.net", Container: "apps", Token: token}, bucket.ErrEndpoint},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := azure.New(c)
-			if !errors.Is(err, bucket.ErrConfig) {
-				t.Errorf("the error is %v", err)
+			_, err := azure.New(tt.config)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("the error is %v, want %v", err, tt.want)
 			}
 			if err != nil && (strings.Contains(err.Error(), "%zz") || strings.Contains(err.Error(), ":p@")) {
 				t.Errorf("the error shows a secret: %v", err)

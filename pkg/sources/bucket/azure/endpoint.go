@@ -17,7 +17,7 @@ var containerName = regexp.MustCompile(`^(?:[a-z0-9](?:-?[a-z0-9]){2,62}|\$root|
 func parse(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.Fragment != "" {
-		return nil, fmt.Errorf("%w: the endpoint is not the http or https URL of a storage account", bucket.ErrConfig)
+		return nil, fmt.Errorf("%w: it is not the http or https URL of a storage account", bucket.ErrEndpoint)
 	}
 	return u, nil
 }
@@ -32,7 +32,7 @@ func account(u *url.URL) (string, error) {
 	}
 	labels := strings.Split(u.Hostname(), ".")
 	if len(labels) < 3 || labels[0] == "" || net.ParseIP(u.Hostname()) != nil {
-		return "", fmt.Errorf("%w: the endpoint does not name the account: expected '%s' to be a subdomain", bucket.ErrConfig, u.Hostname())
+		return "", fmt.Errorf("%w: it does not name the account: expected '%s' to be a subdomain", bucket.ErrEndpoint, u.Hostname())
 	}
 	return labels[0], nil
 }
@@ -42,7 +42,7 @@ func account(u *url.URL) (string, error) {
 func merge(u *url.URL, sas string) error {
 	values, err := url.ParseQuery(strings.TrimPrefix(strings.TrimSpace(sas), "?"))
 	if err != nil || len(values) == 0 {
-		return fmt.Errorf("%w: the shared access signature is not a query string", bucket.ErrConfig)
+		return fmt.Errorf("%w: the shared access signature is not a query string", bucket.ErrCredentials)
 	}
 	for name, own := range u.Query() {
 		if !values.Has(name) {

@@ -24,6 +24,8 @@ type Azure struct {
 	// Key is that of the account, in base64; Token a bearer token; SAS the value of
 	// the parameter sig. Who has one of them is let in; without any, everybody is.
 	Key, Token, SAS string
+	// Allow, if not nil, decides about bearer tokens.
+	Allow func(token string) bool
 	// Directories are listed as what they are, as by accounts that have real ones.
 	Directories []string
 }
@@ -73,12 +75,13 @@ func (a *Azure) allowed(r *http.Request) bool {
 		return false
 	}
 	switch {
-	case a.Key == "" && a.Token == "" && a.SAS == "":
+	case a.Key == "" && a.Token == "" && a.SAS == "" && a.Allow == nil:
 		return header == "" && sig == ""
 	case sig != "":
 		return sig == a.SAS
-	case strings.HasPrefix(header, "Bearer "):
-		return a.Token != "" && header == "Bearer "+a.Token
+	}
+	if token, bearer := strings.CutPrefix(header, "Bearer "); bearer {
+		return a.Token != "" && token == a.Token || a.Allow != nil && a.Allow(token)
 	}
 	return a.Key != "" && header == "SharedKey "+a.Account+":"+a.signature(r)
 }

@@ -15,8 +15,10 @@ type GCS struct {
 	Objects
 	Server *httptest.Server
 	Bucket string
-	// Token is the bearer token that is let in; without it, everybody is.
+	// Token is the bearer token that is let in; without it, everybody is. Allow, if
+	// not nil, decides instead.
 	Token string
+	Allow func(token string) bool
 }
 
 // NewGCS starts a server, which the caller closes.
@@ -43,7 +45,7 @@ func (g *GCS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, http.StatusBadRequest, "invalid", "no such method")
 	case g.Token != "" && r.Header.Get("Authorization") == "":
 		g.fail(w, http.StatusUnauthorized, "required", "Anonymous caller does not have storage.objects.list access")
-	case g.Token != "" && r.Header.Get("Authorization") != "Bearer "+g.Token:
+	case !g.allowed(r):
 		g.fail(w, http.StatusUnauthorized, "authError", "Invalid Credentials "+r.Header.Get("Authorization"))
 	case segments[0] != g.Bucket:
 		g.fail(w, http.StatusNotFound, "notFound", "The specified bucket does not exist.")
@@ -54,6 +56,14 @@ func (g *GCS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		g.stat(w, key)
 	}
+}
+
+func (g *GCS) allowed(r *http.Request) bool {
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if g.Allow != nil {
+		return bearer && g.Allow(token)
+	}
+	return g.Token == "" || bearer && token == g.Token
 }
 
 func (g *GCS) fail(w http.ResponseWriter, status int, reason, message string) {

@@ -39,11 +39,11 @@ type Service struct {
 // New returns the service of a bucket. It sends no request.
 func New(c Config) (*Service, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/?#%\x00") || strings.Trim(c.Bucket, ".") == "" {
-		return nil, fmt.Errorf("%w: %q is not the name of a bucket", bucket.ErrConfig, c.Bucket)
+		return nil, fmt.Errorf("%w %q", bucket.ErrName, c.Bucket)
 	}
 	u, err := url.Parse(cmp.Or(c.Endpoint, Endpoint))
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%w: the endpoint is not a URL", bucket.ErrConfig)
+		return nil, fmt.Errorf("%w: it is not a URL", bucket.ErrEndpoint)
 	}
 	u.Path, u.RawPath, u.RawQuery = strings.TrimSuffix(u.Path, "/")+"/storage/v1/b/"+c.Bucket+"/o", "", ""
 	return &Service{config: c, base: u}, nil

@@ -139,7 +139,7 @@ func TestRefusals(t *testing.T) {
 	}
 	server.Put("gone", "1")
 	server.Delete("gone")
-	if _, err := gcs.New(gcs.Config{Bucket: "a/b"}); !errors.Is(err, bucket.ErrConfig) {
+	if _, err := gcs.New(gcs.Config{Bucket: "a/b"}); !errors.Is(err, bucket.ErrName) {
 		t.Errorf("a name with a slash: %v", err)
 	}
 }

@@ -34,7 +34,7 @@ func placeOf(endpoint, region string, insecure bool) (place, error) {
 	}
 	u, err := url.Parse(p.scheme + "://" + endpoint)
 	if err != nil || u.Hostname() == "" || u.Host != endpoint || strings.HasSuffix(u.Host, ":") {
-		return p, fmt.Errorf("%w: the endpoint %q is not a host with or without a port", bucket.ErrConfig, bucket.Clean(endpoint))
+		return p, fmt.Errorf("%w: %q is not a host with or without a port", bucket.ErrEndpoint, bucket.Clean(endpoint))
 	}
 	if part := amazon.FindStringSubmatch(p.host); part != nil {
 		if p.region == "" && part[1] != "external-1" {

@@ -41,12 +41,12 @@ func TestWhereRequestsGo(t *testing.T) {
 
 func TestUnusableEndpoints(t *testing.T) {
 	for _, endpoint := range []string{"", "http://minio:9000", "minio:9000/path", "user:pw@minio", "minio:", "a b", "minio?x", "mi\x00nio"} {
-		if _, err := New(Config{Endpoint: endpoint, Bucket: "apps"}); !errors.Is(err, bucket.ErrConfig) {
+		if _, err := New(Config{Endpoint: endpoint, Bucket: "apps"}); !errors.Is(err, bucket.ErrEndpoint) {
 			t.Errorf("%q is %v", endpoint, err)
 		}
 	}
 	for _, name := range []string{"", "..", "a/b", "a", "a?b", "-x"} {
-		if _, err := New(Config{Endpoint: "minio", Bucket: name}); !errors.Is(err, bucket.ErrConfig) {
+		if _, err := New(Config{Endpoint: "minio", Bucket: name}); !errors.Is(err, bucket.ErrName) {
 			t.Errorf("the bucket %q is %v", name, err)
 		}
 	}

@@ -29,7 +29,7 @@ type LDAP struct {
 func CheckEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%w: it is not an http or https URL", bucket.ErrConfig)
+		return fmt.Errorf("%w: it is not an http or https URL", bucket.ErrEndpoint)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (l LDAP) trade(ctx context.Context) (Keys, error) {
 	res, err := wire.Send(ctx, func() (*http.Request, error) {
 		req, err := http.NewRequest(http.MethodPost, l.Endpoint, strings.NewReader(form))
 		if err != nil {
-			return nil, fmt.Errorf("%w: the endpoint of the token service is not a URL", bucket.ErrConfig)
+			return nil, fmt.Errorf("%w: it is not a URL", bucket.ErrEndpoint)
 		}
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		return req, nil

@@ -50,7 +50,7 @@ type Service struct {
 // New returns the service of a bucket. It sends no request.
 func New(c Config) (*Service, error) {
 	if !bucketName.MatchString(c.Bucket) {
-		return nil, fmt.Errorf("%w: %q is not the name of a bucket", bucket.ErrConfig, c.Bucket)
+		return nil, fmt.Errorf("%w %q", bucket.ErrName, c.Bucket)
 	}
 	p, err := placeOf(c.Endpoint, c.Region, c.Insecure)
 	if err != nil {
