@@ -64,7 +64,8 @@ func unsigned(r *http.Request, signed string) string {
 }
 
 func (s *S3) signature(r *http.Request, day, region, signed, stamp string) string {
-	path, query, _ := strings.Cut(r.RequestURI, "?")
+	// A proxy is sent the whole URL.
+	path, query, _ := strings.Cut(strings.TrimPrefix(r.RequestURI, "http://"+r.Host), "?")
 	parameters := strings.Split(query, "&")
 	slices.Sort(parameters)
 	canonical := r.Method + "\n" + path + "\n" + strings.Join(parameters, "&") + "\n"
