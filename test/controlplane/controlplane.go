@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // ControlPlane is a running Kubernetes control plane, or, from [StartOrUse],
@@ -20,8 +22,8 @@ type ControlPlane struct {
 	admin  *client
 	logs   string
 
-	mu        sync.Mutex          // guards the fields below
-	processes map[string]*process // those that should be running
+	mu        sync.Mutex                  // guards the fields below
+	processes map[string]*program.Process // those that should be running
 	mark      AuditMark
 }
 
@@ -55,7 +57,7 @@ func (c *ControlPlane) PIDs() map[string]int {
 	defer c.mu.Unlock()
 	pids := map[string]int{}
 	for name, p := range c.processes {
-		pids[name] = p.cmd.Process.Pid
+		pids[name] = p.PID()
 	}
 	return pids
 }
@@ -72,7 +74,7 @@ func (c *ControlPlane) Stop() error {
 	c.mu.Unlock()
 	var killed sync.WaitGroup
 	for _, p := range running {
-		killed.Go(p.kill)
+		killed.Go(p.Kill)
 	}
 	killed.Wait()
 	c.admin.close()
@@ -89,7 +91,7 @@ func (c *ControlPlane) launch(name string) error {
 	if c.processes[name] != nil {
 		return fmt.Errorf("start %s: it is running", name)
 	}
-	p, err := launch(c.binary, name, c.plan.flags(name), c.plan.dir, c.logs)
+	p, err := program.Launch(c.binary, name, c.plan.flags(name), c.plan.dir, c.logs)
 	if err != nil {
 		return err
 	}
@@ -110,9 +112,9 @@ func (c *ControlPlane) end(name string, grace time.Duration) error {
 		return fmt.Errorf("stop %s: it is not running", name)
 	}
 	if grace == 0 {
-		p.kill()
+		p.Kill()
 	} else {
-		p.stop(grace)
+		p.Stop(grace)
 	}
 	return nil
 }
@@ -127,8 +129,8 @@ func (c *ControlPlane) watched(ctx context.Context) (context.Context, context.Ca
 		go func() {
 			select {
 			case <-ctx.Done():
-			case <-p.done:
-				cancel(p.ended())
+			case <-p.Done():
+				cancel(p.Ended())
 			}
 		}()
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // Kubectl runs kubectl with the admin's rights and returns what it printed.
@@ -22,7 +24,7 @@ func (c *ControlPlane) KubectlInput(ctx context.Context, input string, args ...s
 	if err != nil {
 		return "", err
 	}
-	cache, err := cacheDir("kubectl")
+	cache, err := program.CacheDir("kubectl")
 	if err != nil {
 		return "", err
 	}

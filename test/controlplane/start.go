@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // patience is how long a start may take on a slow machine.
@@ -36,7 +39,7 @@ func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 		}
 		_ = c.Stop() // the first error is the one to tell
 		// Somebody may have taken a port between our look and the start.
-		if !errors.Is(err, errEnded) || attempt == 3 {
+		if !errors.Is(err, program.ErrEnded) || attempt == 3 {
 			return nil, fmt.Errorf("start the control plane: %w", err)
 		}
 	}
@@ -52,7 +55,7 @@ func StartOrUse(ctx context.Context, o Options) (*ControlPlane, error) {
 		return Start(ctx, o)
 	}
 	for _, file := range filepath.SplitList(path) {
-		if !exists(file) {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("use the cluster of KUBECONFIG: %s does not exist", file)
 		}
 	}
@@ -78,7 +81,7 @@ func prepare(binary string, o Options) (c *ControlPlane, err error) {
 		binary:    binary,
 		plan:      plan{dir: dir, etcdPort: ports[0], peerPort: ports[1], httpPort: ports[2], options: o},
 		logs:      o.LogDir,
-		processes: map[string]*process{},
+		processes: map[string]*program.Process{},
 	}
 	if c.logs == "" {
 		c.logs = filepath.Join(dir, "logs")
@@ -138,5 +141,5 @@ func (c *ControlPlane) launchAll(names ...string) error {
 func (c *ControlPlane) waitFor(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := c.watched(ctx)
 	defer cancel()
-	return poll(ctx, ask)
+	return program.Poll(ctx, ask)
 }

@@ -1,4 +1,4 @@
-package controlplane
+package program
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 // keep is how long a program that nobody uses stays in the cache.
 const keep = 14 * 24 * time.Hour
 
-// cacheDir is a directory of ours in the user's cache, made if missing.
-func cacheDir(name string) (string, error) {
+// CacheDir is a directory of ours in the user's cache, made if missing.
+func CacheDir(name string) (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find the cache directory: %w", err)
@@ -28,10 +28,10 @@ func cacheDir(name string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// sourceDir finds the module test/cluster: below the working directory or one
-// of its parents, or else beside this file.
-func sourceDir() (string, error) {
-	const want = "test/cluster/go.mod"
+// sourceDir finds the module: below the working directory or one of its
+// parents, or else beside this file.
+func (m Module) sourceDir() (string, error) {
+	want := filepath.Join(filepath.FromSlash(m.Dir), "go.mod")
 	var starts []string
 	if wd, err := os.Getwd(); err == nil {
 		starts = append(starts, wd)
@@ -54,7 +54,7 @@ func sourceDir() (string, error) {
 
 // cacheKey is a hash of all that the program is made of: the module's own
 // files, the modules it names, the flags and the Go toolchain.
-func cacheKey(ctx context.Context, source string) (string, error) {
+func cacheKey(ctx context.Context, source, linkFlags string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOOS", "GOARCH")
 	cmd.Dir = source
 	env, err := cmd.Output()
@@ -95,14 +95,14 @@ func sources(dir string) ([]string, error) {
 	return files, nil
 }
 
-// lock waits until this process alone holds the lock file. The kernel lets go
+// Lock waits until this process alone holds the lock file. The kernel lets go
 // of it when the process dies.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	err = poll(ctx, func(context.Context) error {
+	err = Poll(ctx, func(context.Context) error {
 		return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package controlplane
+package program
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 // pollEvery is how long to leave between two looks at something local.
 const pollEvery = 50 * time.Millisecond
 
-// poll calls ask until it returns nil. When ctx ends first, the error says so
+// Poll calls ask until it returns nil. When ctx ends first, the error says so
 // and what was still wrong.
-func poll(ctx context.Context, ask func(context.Context) error) error {
+func Poll(ctx context.Context, ask func(context.Context) error) error {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {

@@ -1,4 +1,4 @@
-package controlplane
+package program
 
 import (
 	"bytes"
@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// errEnded marks the error of a process that ended when nobody asked it to.
-var errEnded = errors.New("process ended")
+// ErrEnded marks the error of a process that ended when nobody asked it to.
+var ErrEnded = errors.New("process ended")
 
-// process is one running child.
-type process struct {
+// Process is one running child.
+type Process struct {
 	name string
 	log  string // path of what it prints
 	cmd  *exec.Cmd
@@ -24,13 +24,13 @@ type process struct {
 	err  error         // how it ended; read after done
 }
 
-// launch starts the command called name of binary. Its output is appended to
+// Launch starts the command called name of binary. Its output is appended to
 // a file in logDir.
 //
 // The kernel ties a child's parent-death signal to the thread that started it,
 // not to the process, so the thread is kept for as long as the child lives.
-func launch(binary, name string, args []string, dir, logDir string) (*process, error) {
-	p := &process{name: name, log: filepath.Join(logDir, name+".log"), done: make(chan struct{})}
+func Launch(binary, name string, args []string, dir, logDir string) (*Process, error) {
+	p := &Process{name: name, log: filepath.Join(logDir, name+".log"), done: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -57,30 +57,36 @@ func launch(binary, name string, args []string, dir, logDir string) (*process, e
 	return p, nil
 }
 
-// kill ends p at once and returns when it is gone.
-func (p *process) kill() {
+// PID is the number of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed when p has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Kill ends p at once and returns when it is gone.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails only if it has ended
 	<-p.done
 }
 
-// stop asks p to end and returns when it is gone, killed if it took longer
+// Stop asks p to end and returns when it is gone, killed if it took longer
 // than grace.
-func (p *process) stop(grace time.Duration) {
+func (p *Process) Stop(grace time.Duration) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
 	case <-time.After(grace):
-		p.kill()
+		p.Kill()
 	}
 }
 
-// ended describes an end that nobody asked for, with the last of what p said.
-func (p *process) ended() error {
+// Ended describes an end that nobody asked for, with the last of what p said.
+func (p *Process) Ended() error {
 	content, err := os.ReadFile(p.log)
 	if err != nil {
 		content = []byte(err.Error())
 	}
 	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
 	last := bytes.Join(lines[max(0, len(lines)-10):], []byte("\n"))
-	return fmt.Errorf("%s: %w (%v); its log ends with\n%s", p.name, errEnded, p.err, last)
+	return fmt.Errorf("%s: %w (%v); its log ends with\n%s", p.name, ErrEnded, p.err, last)
 }

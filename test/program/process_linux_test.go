@@ -1,4 +1,4 @@
-package controlplane
+package program
 
 import (
 	"context"
@@ -18,12 +18,12 @@ const orphanEnv = "FLUXD_TEST_DIES"
 // TestMain runs the tests, or starts a process, says which, and dies.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(orphanEnv); dir != "" {
-		p, err := launch("/bin/sh", "-c", []string{"exec sleep 600"}, dir, dir)
+		p, err := Launch("/bin/sh", "-c", []string{"exec sleep 600"}, dir, dir)
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
-		fmt.Println(p.cmd.Process.Pid)
+		fmt.Println(p.PID())
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	os.Exit(m.Run())
@@ -44,7 +44,7 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 	if _, err := fmt.Sscan(string(output), &child); err != nil {
 		t.Fatalf("parent printed %q, want the number of its child", output)
 	}
-	if err := poll(t.Context(), gone(child)); err != nil {
+	if err := Poll(t.Context(), gone(child)); err != nil {
 		t.Error(err)
 	}
 }
