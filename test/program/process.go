@@ -24,19 +24,19 @@ type Process struct {
 	err  error         // how it ended; read after done
 }
 
-// Launch starts the command called name of binary. Its output is appended to
-// a file in logDir.
+// Launch starts the command called name of binary, in dir, with no environment
+// but env and a home. Its output is appended to a file in logDir.
 //
 // The kernel ties a child's parent-death signal to the thread that started it,
 // not to the process, so the thread is kept for as long as the child lives.
-func Launch(binary, name string, args []string, dir, logDir string) (*Process, error) {
-	p := &Process{name: name, log: filepath.Join(logDir, name+".log"), done: make(chan struct{})}
+func Launch(binary, name string, args []string, dir, logDir string, env ...string) (*Process, error) {
+	p := &Process{name: name, log: filepath.Join(logDir, filepath.Base(name)+".log"), done: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p.cmd = exec.Command(binary, append([]string{name}, args...)...)
-	p.cmd.Dir, p.cmd.Env = dir, []string{"HOME=" + dir}
+	p.cmd.Dir, p.cmd.Env = dir, append([]string{"HOME=" + dir}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = childAttributes()
 
@@ -59,6 +59,9 @@ func Launch(binary, name string, args []string, dir, logDir string) (*Process, e
 
 // PID is the number of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Log is the path of the file with what p prints.
+func (p *Process) Log() string { return p.log }
 
 // Done is closed when p has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }

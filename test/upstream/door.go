@@ -1,0 +1,182 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Door is the way in to a server. Its methods may be called from many
+// goroutines.
+type Door struct {
+	// URL is http:// or https:// with the address, without a path.
+	URL string
+	// Authority vouches for the certificate of the server; nil without TLS.
+	Authority *Authority
+
+	handler http.Handler
+	tls     *tls.Config
+
+	mu       sync.Mutex // guards the fields below
+	server   *http.Server
+	requests []Request
+}
+
+// Request is what one request was and how it was answered.
+type Request struct {
+	Method, Path, Query string
+	IfNoneMatch         string // the header
+	Authorized          bool   // had an Authorization header
+	Status              int
+	Bytes               int64 // of the body of the answer
+}
+
+// String is how a failed test shows r. It leaves out the query, which may hold
+// credentials.
+func (r Request) String() string { return fmt.Sprintf("%s %s %d", r.Method, r.Path, r.Status) }
+
+// Security says how clients reach a server.
+type Security struct {
+	// TLS is with an authority of the server's own.
+	TLS bool
+	// ClientCertificates are demanded, from the same authority. It implies TLS.
+	ClientCertificates bool
+}
+
+// silent is for servers whose clients break off on purpose.
+var silent = log.New(io.Discard, "", 0)
+
+// newDoor opens a door to a handler.
+func newDoor(handler http.Handler, s Security) (*Door, error) {
+	d := &Door{}
+	d.handler = d.counted(handler)
+	scheme := "http"
+	if s.TLS || s.ClientCertificates {
+		var err error
+		if d.Authority, err = NewAuthority(); err != nil {
+			return nil, err
+		}
+		if d.tls, err = d.Authority.serverConfig(s.ClientCertificates); err != nil {
+			return nil, err
+		}
+		scheme = "https"
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("open a port: %w", err)
+	}
+	d.URL = scheme + "://" + listener.Addr().String()
+	d.serve(listener)
+	return d, nil
+}
+
+// Host is the address of the door as host:port.
+func (d *Door) Host() string {
+	_, host, _ := strings.Cut(d.URL, "://")
+	return host
+}
+
+func (d *Door) serve(listener net.Listener) {
+	server := &http.Server{Handler: d.handler, TLSConfig: d.tls, ReadHeaderTimeout: 10 * time.Second, ErrorLog: silent}
+	d.mu.Lock()
+	d.server = server
+	d.mu.Unlock()
+	if d.tls != nil {
+		go func() { _ = server.ServeTLS(listener, "", "") }() // ends when the door is shut
+		return
+	}
+	go func() { _ = server.Serve(listener) }()
+}
+
+// Shut has connections refused, and ends those that there are.
+func (d *Door) Shut() error {
+	d.mu.Lock()
+	server := d.server
+	d.server = nil
+	d.mu.Unlock()
+	if server == nil {
+		return nil
+	}
+	return server.Close()
+}
+
+// Open undoes Shut, on the same port.
+func (d *Door) Open() error {
+	listener, err := net.Listen("tcp", d.Host())
+	if err != nil {
+		return fmt.Errorf("open %s again: %w", d.URL, err)
+	}
+	d.serve(listener)
+	return nil
+}
+
+// Requests are those that were answered since the door was opened first, or
+// since Forget.
+func (d *Door) Requests() []Request {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.requests)
+}
+
+// Forget begins to count anew.
+func (d *Door) Forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.requests = nil
+}
+
+// Count counts the requests that match.
+func (d *Door) Count(match func(Request) bool) int {
+	n := 0
+	for _, r := range d.Requests() {
+		if match(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// counted serves with handler and keeps what it has answered.
+func (d *Door) counted(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		counter := &counter{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.requests = append(d.requests, Request{
+				Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
+				IfNoneMatch: r.Header.Get("If-None-Match"), Authorized: r.Header.Get("Authorization") != "",
+				Status: counter.status, Bytes: counter.bytes,
+			})
+		}()
+		handler.ServeHTTP(counter, r)
+	})
+}
+
+// counter counts what is written through it.
+type counter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (c *counter) WriteHeader(status int) {
+	c.status = status
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets the server flush.
+func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }

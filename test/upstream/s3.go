@@ -1,0 +1,45 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+)
+
+// S3Options say what S3 server to start.
+type S3Options struct {
+	Security
+	AccessKey, SecretKey string
+	Region               string // us-east-1 if empty
+}
+
+// S3 is an S3 server. Buckets are in the path of a URL.
+type S3 struct {
+	*backend
+	options S3Options
+}
+
+// StartS3 starts an S3 server that stores what it gets in a folder of its own. It
+// runs until Close.
+func StartS3(ctx context.Context, o S3Options) (*S3, error) {
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	b, err := newBackend(o.Security, func(next http.Handler) http.Handler { return next })
+	if err != nil {
+		return nil, err
+	}
+	s := &S3{backend: b, options: o}
+	objects, metadata := filepath.Join(b.dir, "objects"), filepath.Join(b.dir, "metadata")
+	err = errors.Join(os.Mkdir(objects, 0o755), os.Mkdir(metadata, 0o755))
+	if err == nil {
+		err = s.start(ctx, []string{"S3_ACCESS_KEY=" + o.AccessKey, "S3_SECRET_KEY=" + o.SecretKey},
+			"s3", "-listen="+socket(b.dir), "-root="+objects, "-metadata="+metadata, "-region="+o.Region)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
