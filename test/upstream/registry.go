@@ -62,7 +62,7 @@ func (r *Registry) run(ctx context.Context) error {
 			"filesystem": map[string]any{"rootdirectory": filepath.Join(r.dir, "blobs")},
 			"delete":     map[string]any{"enabled": true},
 		},
-		"http": map[string]any{"net": "unix", "addr": socket(r.dir), "secret": "of one process"},
+		"http": map[string]any{"net": "unix", "addr": r.socket(), "secret": "of one process"},
 	}
 	if auth != nil {
 		config["auth"] = auth

@@ -36,7 +36,7 @@ func StartS3(ctx context.Context, o S3Options) (*S3, error) {
 	err = errors.Join(os.Mkdir(objects, 0o755), os.Mkdir(metadata, 0o755))
 	if err == nil {
 		err = s.start(ctx, []string{"S3_ACCESS_KEY=" + o.AccessKey, "S3_SECRET_KEY=" + o.SecretKey},
-			"s3", "-listen="+socket(b.dir), "-root="+objects, "-metadata="+metadata, "-region="+o.Region)
+			"s3", "-listen="+b.socket(), "-root="+objects, "-metadata="+metadata, "-region="+o.Region)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 )
 
 func TestMain(m *testing.M) {
@@ -227,5 +228,81 @@ func TestBackendThatEndsIsToldOf(t *testing.T) {
 	err = b.start(t.Context(), nil, "registry", "serve", "no-such-file")
 	if err == nil || !strings.Contains(err.Error(), "no-such-file") || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("start: %v", err)
+	}
+}
+
+func TestAzurite(t *testing.T) {
+	a, err := StartAzurite(t.Context(), Security{TLS: true})
+	if errors.Is(err, ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing(t, a)
+	if err := a.MakeContainer(t.Context(), "apps"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Put(t.Context(), "apps", "folder/a.yaml", []byte("kind: A\n")); err != nil {
+		t.Fatal(err)
+	}
+	url := a.Endpoint() + "/apps/folder/a.yaml"
+	if res, body := get(t, client(t, a.Door), url+"?"+a.SAS("rl"), nil); body != "kind: A\n" {
+		t.Errorf("%s: %s", res.Status, body)
+	}
+	if res, _ := get(t, client(t, a.Door), url, nil); res.StatusCode < 400 {
+		t.Errorf("without credentials: %s", res.Status)
+	}
+	if res, _ := get(t, client(t, a.Door), url+"?"+strings.Replace(a.SAS("rl"), "sp=rl", "sp=rwl", 1), nil); res.StatusCode != http.StatusForbidden {
+		t.Errorf("with a forged signature: %s", res.Status)
+	}
+}
+
+func TestHelmIndex(t *testing.T) {
+	h, err := StartHelmIndex(HelmIndexOptions{Security: Security{TLS: true}, Username: "u", Password: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing(t, h)
+	web := Chart{Name: "web", Version: "1.2.3", Files: map[string]string{"templates/a.yaml": "kind: A\n"}}
+	const size = 1 << 20
+	if err := h.PublishAmong(size, web, Chart{Name: "web", Version: "1.2.2"}, Chart{Name: "api", Version: "0.1.0"}); err != nil {
+		t.Fatal(err)
+	}
+	c, known := client(t, h.Door), func(r *http.Request) { r.SetBasicAuth("u", "p") }
+	if res, _ := get(t, c, h.URL+"/index.yaml", nil); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without credentials: %s", res.Status)
+	}
+	res, body := get(t, c, h.URL+"/index.yaml", known)
+	if len(body) < size || len(body) > size+100_000 {
+		t.Errorf("an index of %d bytes, want about %d", len(body), size)
+	}
+	var index struct {
+		Entries map[string][]struct {
+			Version string
+			URLs    []string
+		}
+	}
+	if err := yaml.UnmarshalStrict([]byte(body), &map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(body), &index); err != nil {
+		t.Fatal(err)
+	}
+	if got := index.Entries["web"]; len(got) != 2 || got[0].Version != "1.2.3" || len(index.Entries["api"]) != 1 || len(index.Entries) < 10 {
+		t.Errorf("web: %v of %d charts", got, len(index.Entries))
+	}
+	packed, err := web.Package()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := get(t, c, h.URL+"/"+index.Entries["web"][0].URLs[0], known); body != string(packed) {
+		t.Errorf("chart: got %d bytes, want %d", len(body), len(packed))
+	}
+	if again, _ := get(t, c, h.URL+"/index.yaml", func(r *http.Request) {
+		known(r)
+		r.Header.Set("If-None-Match", res.Header.Get("ETag"))
+	}); again.StatusCode != http.StatusNotModified {
+		t.Errorf("an index that one has: %s", again.Status)
 	}
 }
