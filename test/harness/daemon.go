@@ -178,17 +178,30 @@ func (d *Daemon) Kill() error {
 	return nil
 }
 
+// Metrics returns all metrics as text.
+func (d *Daemon) Metrics() (string, error) {
+	res, err := http.Get("http://" + d.metrics + "/metrics")
+	if err != nil {
+		return "", fmt.Errorf("read the metrics: %w", err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return "", fmt.Errorf("read the metrics: %w", err)
+	}
+	return string(text), nil
+}
+
 // Metric returns the value of a metric, added up over its series that hold all
 // of the given label pairs, such as `kind="Kustomization"`.
 func (d *Daemon) Metric(name string, labels ...string) (float64, error) {
-	res, err := http.Get("http://" + d.metrics + "/metrics")
+	text, err := d.Metrics()
 	if err != nil {
-		return 0, fmt.Errorf("read the metrics: %w", err)
+		return 0, err
 	}
-	defer res.Body.Close()
 	total := 0.0
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		line := lines.Text()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
 		series, value, ok := strings.Cut(line, " ")
 		if at := strings.LastIndexByte(line, ' '); at > 0 {
 			series, value = line[:at], line[at+1:]

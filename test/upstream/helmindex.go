@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ type file struct {
 	etag    string
 }
 
-func newFile(content []byte) file { return file{content: content, etag: `"` + digestOf(content) + `"`} }
+func newFile(content []byte) file { return file{content: content, etag: `"` + Digest(content) + `"`} }
 
 // indexFile is the name that clients look for.
 const indexFile = "index.yaml"
@@ -67,7 +68,7 @@ func (h *HelmIndex) PublishAmong(size int, charts ...Chart) error {
 		}
 		name := c.Name + "-" + c.Version + ".tgz"
 		files[name] = newFile(content)
-		entries[c.Name] = append(entries[c.Name], entry(c.Name, c.Version, name, digestOf(content)))
+		entries[c.Name] = append(entries[c.Name], entry(c.Name, c.Version, name, Digest(content)))
 	}
 	var index bytes.Buffer
 	index.WriteString("apiVersion: v1\nentries:")
@@ -123,7 +124,7 @@ func others(i int) []string {
 	list := make([]string, versions)
 	for j := range list {
 		name, version := fmt.Sprintf("other-%05d", i), fmt.Sprintf("%d.%d.%d", 1+i%9, versions-j, i%7)
-		list[j] = entry(name, version, name+"-"+version+".tgz", digestOf([]byte(name+version)))
+		list[j] = entry(name, version, name+"-"+version+".tgz", Digest([]byte(name+version)))
 	}
 	return list
 }
@@ -187,4 +188,13 @@ func (h *HelmIndex) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", served.etag)
 	}
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(served.content))
+}
+
+// Serve serves an index as it is, with the charts of the last one.
+func (h *HelmIndex) Serve(index []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	files := maps.Clone(h.files)
+	files[indexFile] = newFile(index)
+	h.files = files
 }

@@ -75,7 +75,7 @@ type descriptor struct {
 }
 
 func (b Blob) descriptor() descriptor {
-	return descriptor{MediaType: b.MediaType, Digest: "sha256:" + digestOf(b.Content), Size: len(b.Content)}
+	return descriptor{MediaType: b.MediaType, Digest: "sha256:" + Digest(b.Content), Size: len(b.Content)}
 }
 
 // Push pushes an artifact to a repository under a tag and returns the digest of
@@ -101,7 +101,7 @@ func (r *Registry) Push(ctx context.Context, repository, tag string, a Artifact)
 		return "", err
 	}
 	_, err = r.do(ctx, repository, http.MethodPut, "/v2/"+repository+"/manifests/"+tag, mediaManifest, text)
-	return "sha256:" + digestOf(text), err
+	return "sha256:" + Digest(text), err
 }
 
 // pushBlob uploads a blob in one piece.

@@ -16,7 +16,7 @@ import (
 func (s *S3) sign(r *http.Request, payload []byte) {
 	now := time.Now().UTC()
 	date, stamp := now.Format("20060102"), now.Format("20060102T150405Z")
-	digest := digestOf(payload)
+	digest := Digest(payload)
 	r.Header.Set("X-Amz-Date", stamp)
 	r.Header.Set("X-Amz-Content-Sha256", digest)
 	const names = "host;x-amz-content-sha256;x-amz-date"
@@ -26,7 +26,7 @@ func (s *S3) sign(r *http.Request, payload []byte) {
 		names, digest,
 	}, "\n")
 	scope := date + "/" + s.options.Region + "/s3/aws4_request"
-	text := strings.Join([]string{"AWS4-HMAC-SHA256", stamp, scope, digestOf([]byte(request))}, "\n")
+	text := strings.Join([]string{"AWS4-HMAC-SHA256", stamp, scope, Digest([]byte(request))}, "\n")
 	key := []byte("AWS4" + s.options.SecretKey)
 	for _, part := range []string{date, s.options.Region, "s3", "aws4_request", text} {
 		key = mac(key, part)
@@ -49,7 +49,8 @@ func canonicalQuery(q url.Values) string {
 
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-func digestOf(b []byte) string {
+// Digest is the SHA-256 of b in hex.
+func Digest(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
