@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -23,6 +24,7 @@ type bench struct {
 	cluster *harness.Cluster
 	server  *gittest.Server
 	subject subject
+	closers []io.Closer // of servers that a scenario has started
 }
 
 // subject is what is measured.
@@ -33,17 +35,17 @@ type subject interface {
 }
 
 // newBench starts everything. Stock is the folder of the Flux controllers, empty
-// to measure fluxd.
-func newBench(ctx context.Context, t *table, stock string) (*bench, error) {
+// to measure fluxd, which gets further flags.
+func newBench(ctx context.Context, t *table, stock string, flags []string) (*bench, error) {
 	b := &bench{table: t}
-	if err := b.start(ctx, stock); err != nil {
+	if err := b.start(ctx, stock, flags); err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *bench) start(ctx context.Context, stock string) (err error) {
+func (b *bench) start(ctx context.Context, stock string, flags []string) (err error) {
 	if b.dir, err = os.MkdirTemp("", "fluxd-bench-"); err != nil {
 		return err
 	}
@@ -62,7 +64,7 @@ func (b *bench) start(ctx context.Context, stock string) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig); err != nil {
+	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig, flags); err != nil {
 		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
@@ -70,7 +72,7 @@ func (b *bench) start(ctx context.Context, stock string) (err error) {
 	return b.subject.Ready(ready)
 }
 
-func startSubject(ctx context.Context, stock, dir, kubeconfig string) (subject, error) {
+func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []string) (subject, error) {
 	if stock != "" {
 		return harness.StartStock(stock, dir, kubeconfig)
 	}
@@ -78,7 +80,7 @@ func startSubject(ctx context.Context, stock, dir, kubeconfig string) (subject, 
 	if err != nil {
 		return nil, err
 	}
-	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig)
+	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig, flags...)
 }
 
 func (b *bench) close() {
@@ -90,6 +92,9 @@ func (b *bench) close() {
 	if b.server != nil {
 		_ = b.server.Close()
 	}
+	for _, c := range b.closers {
+		_ = c.Close() // they die with this process
+	}
 	if b.cluster != nil {
 		_ = b.cluster.Stop()
 	}
@@ -100,7 +105,10 @@ func (b *bench) close() {
 const wide = 8
 
 // parallel calls f for 0 to n-1, a few at a time.
-func parallel(n int, f func(i int) error) error {
+func parallel(n int, f func(i int) error) error { return atOnce(wide, n, f) }
+
+// atOnce calls f for 0 to n-1, as many at a time as wide says.
+func atOnce(wide, n int, f func(i int) error) error {
 	var mu sync.Mutex
 	var failed []error
 	var running sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
@@ -25,9 +26,14 @@ func (b *bench) repository(ctx context.Context, name string, files map[string]st
 	return b.server.RepoURL(repo), nil
 }
 
-// all waits until n Kustomizations are as is says, on one watch.
+// all waits until n Kustomizations are as is says.
 func (b *bench) all(ctx context.Context, n int, is func(*unstructured.Unstructured) bool) error {
-	client := b.cluster.Dynamic.Resource(harness.Kustomized).Namespace(namespace)
+	return b.allOf(ctx, harness.Kustomized, n, is)
+}
+
+// allOf waits until n objects of a kind are as is says, on one watch.
+func (b *bench) allOf(ctx context.Context, gvr schema.GroupVersionResource, n int, is func(*unstructured.Unstructured) bool) error {
+	client := b.cluster.Dynamic.Resource(gvr).Namespace(namespace)
 	list, err := client.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err

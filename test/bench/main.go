@@ -26,15 +26,20 @@ var scenarios = []struct {
 	name  string
 	stock bool // makes sense of the Flux controllers
 	run   func(context.Context, *bench) error
+	flags []string // of fluxd
 }{
-	{"idle", true, idle},
-	{"yardstick", false, yardstick},
-	{"install", true, install},
-	{"applications", true, applications},
-	{"drift", false, drift},
-	{"chain", true, chain},
-	{"monorepo", false, monorepo},
-	{"clones", false, clones},
+	{name: "idle", stock: true, run: idle},
+	{name: "yardstick", run: yardstick},
+	{name: "install", stock: true, run: install},
+	{name: "applications", stock: true, run: applications},
+	{name: "drift", run: drift},
+	{name: "chain", stock: true, run: chain},
+	{name: "monorepo", run: monorepo},
+	{name: "clones", run: clones},
+	{name: "artifacts", run: artifacts},
+	{name: "index", run: index, flags: []string{"--helm-index-max-size=67108864"}},
+	{name: "bucket", run: bucket},
+	{name: "polling", run: polling},
 }
 
 func main() {
@@ -57,13 +62,13 @@ func run(ctx context.Context, t *table, controllers string, only []string, write
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s\n", s.name)
-		if err := measure(ctx, t, "", s.run); err != nil {
+		if err := measure(ctx, t, "", s.flags, s.run); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if !s.stock || controllers == "" {
 			continue
 		}
-		if err := measure(ctx, t, controllers, s.run); err != nil {
+		if err := measure(ctx, t, controllers, nil, s.run); err != nil {
 			return fmt.Errorf("%s of the Flux controllers: %w", s.name, err)
 		}
 	}
@@ -78,14 +83,14 @@ func run(ctx context.Context, t *table, controllers string, only []string, write
 	return os.WriteFile(filepath.Join(root, "docs", "benchmarks.md"), []byte(page+t.markdown()), 0o644)
 }
 
-// measure gives a scenario a control plane of its own, and fluxd or, with a
-// folder of theirs, the Flux controllers.
-func measure(ctx context.Context, t *table, controllers string, scenario func(context.Context, *bench) error) error {
+// measure gives a scenario a control plane of its own, and fluxd with further
+// flags or, with a folder of theirs, the Flux controllers.
+func measure(ctx context.Context, t *table, controllers string, flags []string, scenario func(context.Context, *bench) error) error {
 	t.column = ours
 	if controllers != "" {
 		t.column = stock
 	}
-	b, err := newBench(ctx, t, controllers)
+	b, err := newBench(ctx, t, controllers, flags)
 	if err != nil {
 		return err
 	}

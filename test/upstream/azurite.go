@@ -156,6 +156,6 @@ func (a *Azurite) do(ctx context.Context, method, path, query string, body []byt
 	}
 	req.Header.Set("X-Ms-Version", "2020-08-04")
 	req.Header.Set("X-Ms-Blob-Type", "BlockBlob")
-	_, _, err = a.roundTrip(req)
+	_, _, err = roundTrip(a.transport, req)
 	return err
 }

@@ -115,10 +115,9 @@ func (b *backend) answers(ctx context.Context) error {
 	return res.Body.Close()
 }
 
-// roundTrip sends a request past the door, so that it is not counted. An answer
-// that is no success is an error.
-func (b *backend) roundTrip(req *http.Request) (http.Header, []byte, error) {
-	res, err := b.transport.RoundTrip(req)
+// roundTrip sends a request. An answer that is no success is an error.
+func roundTrip(transport http.RoundTripper, req *http.Request) (http.Header, []byte, error) {
+	res, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, err)
 	}

@@ -139,6 +139,6 @@ func (r *Registry) do(ctx context.Context, repository, method, target, mediaType
 	case r.options.Username != "":
 		req.SetBasicAuth(r.options.Username, r.options.Password)
 	}
-	header, _, err := r.roundTrip(req)
+	header, _, err := roundTrip(r.transport, req)
 	return header, err
 }

@@ -13,7 +13,7 @@ import (
 
 // sign adds what version 4 of AWS's signatures asks for to a request whose body
 // is payload.
-func (s *S3) sign(r *http.Request, payload []byte) {
+func (c *S3Client) sign(r *http.Request, payload []byte) {
 	now := time.Now().UTC()
 	date, stamp := now.Format("20060102"), now.Format("20060102T150405Z")
 	digest := Digest(payload)
@@ -25,13 +25,13 @@ func (s *S3) sign(r *http.Request, payload []byte) {
 		"host:" + r.URL.Host, "x-amz-content-sha256:" + digest, "x-amz-date:" + stamp, "",
 		names, digest,
 	}, "\n")
-	scope := date + "/" + s.options.Region + "/s3/aws4_request"
+	scope := date + "/" + c.options.Region + "/s3/aws4_request"
 	text := strings.Join([]string{"AWS4-HMAC-SHA256", stamp, scope, Digest([]byte(request))}, "\n")
-	key := []byte("AWS4" + s.options.SecretKey)
-	for _, part := range []string{date, s.options.Region, "s3", "aws4_request", text} {
+	key := []byte("AWS4" + c.options.SecretKey)
+	for _, part := range []string{date, c.options.Region, "s3", "aws4_request", text} {
 		key = mac(key, part)
 	}
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+s.options.AccessKey+"/"+scope+
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+c.options.AccessKey+"/"+scope+
 		", SignedHeaders="+names+", Signature="+hex.EncodeToString(key))
 }
 

@@ -171,7 +171,11 @@ func TestS3(t *testing.T) {
 	if res, _ := get(t, client(t, s.Door), s.URL+"/apps/"+want[7], nil); res.StatusCode != http.StatusForbidden {
 		t.Errorf("without credentials: %s", res.Status)
 	}
-	other := *s
+	s.Forget()
+	if _, err := s.Client().List(t.Context(), "apps"); err != nil || len(s.Requests()) != 2 {
+		t.Errorf("list through the door: %v, %v", err, s.Requests())
+	}
+	other := s.Client()
 	other.options.SecretKey = "wrong"
 	if _, err := other.List(t.Context(), "apps"); err == nil {
 		t.Error("a wrong key lists a bucket")
