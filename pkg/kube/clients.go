@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -26,9 +27,26 @@ func Load(kubeconfig, userAgent string) (*rest.Config, error) {
 	// The server's priority and fairness decides; a limiter here would only
 	// delay what it would have admitted.
 	config.QPS = -1
+	if err := ownTransport(config); err != nil {
+		return nil, fmt.Errorf("load the connection to the API server: %w", err)
+	}
 	// The clients of this package have no handler of their own but the process's.
 	rest.SetDefaultWarningHandlerWithContext(warnings{})
 	return config, nil
+}
+
+// ownTransport keeps client-go from http.DefaultTransport, which it takes where the
+// kubeconfig says nothing of TLS: through kubectl proxy, or to a server with a
+// certificate that the system trusts. That transport refuses, by design.
+func ownTransport(config *rest.Config) error {
+	settings, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return err
+	}
+	if settings == nil && config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
+	return nil
 }
 
 // Clients are the connections to one API server.
