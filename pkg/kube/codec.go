@@ -94,6 +94,9 @@ func (c codec) object(gvk schema.GroupVersionKind, data []byte) (runtime.Object,
 		return nil, fmt.Errorf("decode a %s: %w", gvk.Kind, err)
 	}
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, obj); err != nil {
+		if field := c.misfit(gvk, data); field != "" {
+			err = fmt.Errorf("%s: %w", field, err)
+		}
 		return undecodable(gvk, data, err)
 	}
 	obj.GetObjectKind().SetGroupVersionKind(gvk)

@@ -90,6 +90,9 @@ func (r *Reader) ServiceAccountToken(ctx context.Context, namespace, name string
 
 func (r *Reader) get(ctx context.Context, resource, namespace, name string, into any) error {
 	body, err := r.core.Get().Namespace(namespace).Resource(resource).Name(name).Do(ctx).Raw()
+	if apierrors.IsNotFound(err) {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: resource}, name)
+	}
 	if err != nil {
 		return err
 	}
