@@ -40,7 +40,7 @@ type watcher struct {
 
 // run follows the source until ctx ends or the kind is gone.
 func (w *watcher) run(ctx context.Context) {
-	failures := 0
+	failures, refusals := 0, 0
 	for {
 		err := w.once(ctx)
 		if ctx.Err() != nil {
@@ -49,13 +49,19 @@ func (w *watcher) run(ctx context.Context) {
 		delay := time.Duration(0)
 		switch {
 		case err == nil:
-			failures = 0
+			failures, refusals = 0, 0
 		case errors.Is(err, errStreamless):
 			w.listFirst = true
 		case apierrors.IsNotFound(err):
 			w.vanish()
 			return
-		case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
+		case apierrors.IsForbidden(err):
+			// An API server that has just started refuses what it has yet to read the
+			// permission for.
+			refusals++
+			w.store.turn(w.src, blind)
+			delay = min(firstRetry<<min(refusals-1, 10), forbiddenRetry)
+		case apierrors.IsMethodNotSupported(err):
 			w.store.turn(w.src, blind)
 			delay = forbiddenRetry
 		case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
