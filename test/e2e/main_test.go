@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,7 +36,18 @@ func TestMain(m *testing.M) {
 		fmt.Println("-short: these tests start a control plane, which may have to be built for minutes")
 		os.Exit(0)
 	}
+	atOnce()
 	os.Exit(run(m))
+}
+
+// atOnce has more tests run at once than there are processors, unless the caller
+// says how many: most of the time they wait.
+func atOnce() {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))) // it is a number
+	}
 }
 
 func run(m *testing.M) (code int) {
@@ -112,7 +125,11 @@ func stopShared() error {
 	return errors.Join(err, shared.Stop(ctx))
 }
 
-// flags are those of every daemon here.
+// maxSource is the most bytes that a source may have.
+const maxSource = 2 << 20
+
+// flags are those of every daemon here. What waits for another object is woken or
+// waits for longer than any test.
 func flags() []string {
-	return []string{"--min-retry-delay=200ms", "--requeue-dependency=5s"}
+	return []string{"--min-retry-delay=200ms", "--requeue-dependency=1h", "--source-max-size=2Mi"}
 }

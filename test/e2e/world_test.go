@@ -68,11 +68,16 @@ func (w *world) expand(text string) string { return strings.ReplaceAll(text, "NS
 // commit commits files to main and returns the commit's id.
 func (w *world) commit(content files) string {
 	w.t.Helper()
+	return w.commitTo("main", content)
+}
+
+func (w *world) commitTo(branch string, content files) string {
+	w.t.Helper()
 	expanded := make(map[string]string, len(content))
 	for name, text := range content {
 		expanded[name] = w.expand(text)
 	}
-	id, err := w.repo.Commit(w.t.Context(), "main", "change "+strings.Join(slices.Sorted(maps.Keys(content)), ", "), expanded)
+	id, err := w.repo.Commit(w.t.Context(), branch, "change "+strings.Join(slices.Sorted(maps.Keys(content)), ", "), expanded)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -156,6 +161,22 @@ func (w *world) waitFor(long time.Duration, gvr schema.GroupVersionResource, nam
 	return obj
 }
 
+var secrets = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+
+// secret creates a Secret whose changes are noticed.
+func (w *world) secret(name string, data map[string]string) {
+	w.t.Helper()
+	lines := ""
+	for key, value := range data {
+		lines += fmt.Sprintf("  %s: %q\n", key, value)
+	}
+	// Not by create, which would find NS in a key.
+	text := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s, labels: {reconcile.fluxcd.io/watch: Enabled}}\nstringData:\n%s", name, w.namespace, lines)
+	if _, err := w.Create(w.t.Context(), text); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
 func clustered(gvr schema.GroupVersionResource) bool {
@@ -186,7 +207,7 @@ func (w *world) get(gvr schema.GroupVersionResource, name string) *unstructured.
 	return w.wait(gvr, name, func(*unstructured.Unstructured) bool { return true })
 }
 
-// patch merges text, which is YAML or JSON, into an object as kubectl edit would.
+// patch merges a change into an object as kubectl edit would.
 func (w *world) patch(gvr schema.GroupVersionResource, name string, change map[string]any) *unstructured.Unstructured {
 	w.t.Helper()
 	obj, err := w.Patch(w.t.Context(), gvr, w.namespace, name, change)
@@ -341,6 +362,17 @@ func contains(t testing.TB, what, text string, parts ...string) {
 // configMap is a manifest with one key.
 func configMap(name, value string) string {
 	return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: NS}\ndata: {key: %q}\n", name, value)
+}
+
+// annotated is a ConfigMap with one key and annotations, as a YAML mapping without
+// its braces.
+func annotated(name, value, annotations string) string {
+	return strings.Replace(configMap(name, value), "namespace: NS", "namespace: NS, annotations: {"+annotations+"}", 1)
+}
+
+// terminating says whether an object is about to go.
+func terminating(obj *unstructured.Unstructured) bool {
+	return obj != nil && obj.GetDeletionTimestamp() != nil
 }
 
 // deployment is a manifest whose Pods behave as the annotations say.

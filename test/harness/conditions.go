@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -20,6 +22,23 @@ func Condition(obj *unstructured.Unstructured, kind string) (status, reason, mes
 		message, _ = c["message"].(string)
 	}
 	return status, reason, message
+}
+
+// ConditionTime returns when a condition changed last, zero if there is none.
+func ConditionTime(obj *unstructured.Unstructured, kind string) time.Time {
+	list, _, _ := unstructured.NestedSlice(obj.Object, "status", "conditions")
+	for _, item := range list {
+		c, ok := item.(map[string]any)
+		if !ok || c["type"] != kind {
+			continue
+		}
+		text, _ := c["lastTransitionTime"].(string)
+		at, err := time.Parse(time.RFC3339, text)
+		if err == nil {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // Ready says whether an object is ready at its newest generation.

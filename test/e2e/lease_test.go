@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/test/harness"
+)
+
+// Of two daemons one acts. When it is killed the other takes over.
+func TestLeaderElection(t *testing.T) {
+	w := newOwnWorld(t, files{"app/config.yaml": configMap("config", "1")}, "--enable-leader-election",
+		"--leader-election-lease-duration=3s", "--leader-election-renew-deadline=2s", "--leader-election-retry-period=200ms")
+	w.install()
+	w.start()
+	w.ready("app")
+	first := w.take()
+	holder := w.holderOtherThan("")
+	w.start() // the second
+	second := w.daemon
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := second.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	commit := w.commit(files{"app/config.yaml": configMap("config", "2")})
+	w.request(harness.Sources, "repo")
+	w.applied("app", commit)
+	if runs := w.runs("Kustomization", "app"); runs > 0 {
+		t.Errorf("the daemon without the Lease made %g runs", runs)
+	}
+
+	if err := first.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	w.patch(harness.ConfigMaps, "config", map[string]any{"data": map[string]any{"key": "edited"}})
+	w.wait(harness.ConfigMaps, "config", data("key", "2"))
+	w.holderOtherThan(holder)
+	w.start() // a third: that of the second is given back when it ends
+	third := w.take()
+	w.finish(second)
+	commit = w.commit(files{"app/config.yaml": configMap("config", "3")})
+	w.request(harness.Sources, "repo")
+	w.applied("app", commit)
+	w.finish(third)
+}
+
+var leases = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+
+// holderOtherThan waits until the Lease of this world's daemons has a holder other
+// than the one given, and returns it.
+func (w *ownWorld) holderOtherThan(holder string) string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	sum := sha256.Sum256([]byte(w.selector()))
+	lease, err := w.Wait(ctx, leases, "flux-system", "fluxd-leader-election-"+hex.EncodeToString(sum[:4]), func(obj *unstructured.Unstructured) bool {
+		now := field(obj, "spec", "holderIdentity")
+		return now != "" && now != holder
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return field(lease, "spec", "holderIdentity")
+}
+
+// Daemons share a cluster by the labels of the objects to reconcile. An object that
+// gets another label changes hands, and nothing of it is pruned.
+func TestShards(t *testing.T) {
+	w := newOwnWorld(t, files{"app/config.yaml": configMap("config", "1"), "other/config.yaml": configMap("other", "1")})
+	w.install()
+	w.labels = "{}" // what the shared daemon looks after
+	w.source("theirs")
+	w.kustomization("other", "./other", "sourceRef: {kind: GitRepository, name: theirs}")
+	w.ready("other")
+	if app := w.get(harness.Kustomized, "app"); len(app.GetFinalizers()) > 0 || harness.Observed(app) {
+		t.Errorf("the shard that nobody looks after was touched: %v", app.Object)
+	}
+	w.start()
+	w.ready("app")
+	other := version(w.get(harness.Kustomized, "other"))
+	equal(t, "runs of the other shard", 0.0, w.runs("Kustomization", "other"))
+
+	uid := w.get(harness.ConfigMaps, "config").GetUID()
+	label := map[string]any{"metadata": map[string]any{"labels": map[string]any{ownLabel: nil}}}
+	w.patch(harness.Sources, "repo", label)
+	w.patch(harness.Kustomized, "app", label)
+	commit := w.commit(files{"app/config.yaml": configMap("config", "2")})
+	w.request(harness.Sources, "repo")
+	w.applied("app", commit)
+	w.patch(harness.ConfigMaps, "config", map[string]any{"data": map[string]any{"key": "edited"}})
+	config := w.wait(harness.ConfigMaps, "config", data("key", "2"))
+	equal(t, "UID", uid, config.GetUID())
+	equal(t, "version of the other one", other, version(w.get(harness.Kustomized, "other")))
+}

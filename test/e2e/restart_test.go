@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/fluxd/fluxd/test/harness"
+)
+
+// What is edited, deleted or committed while the daemon is away is seen to when it
+// is back.
+func TestChangesWhileAway(t *testing.T) {
+	w := newOwnWorld(t, files{"app/a.yaml": configMap("a", "1"), "app/b.yaml": configMap("b", "1"), "app/c.yaml": configMap("c", "1")})
+	w.install()
+	w.start()
+	w.ready("app")
+	c := version(w.get(harness.ConfigMaps, "c"))
+	w.stop()
+	w.patch(harness.ConfigMaps, "a", map[string]any{"data": map[string]any{"key": "edited"}})
+	w.delete(harness.ConfigMaps, "b")
+	w.start()
+	w.wait(harness.ConfigMaps, "a", data("key", "1"))
+	w.wait(harness.ConfigMaps, "b", data("key", "1"))
+	equal(t, "version of what nobody touched", c, version(w.get(harness.ConfigMaps, "c")))
+	w.stop()
+	commit := w.commit(files{"app/a.yaml": configMap("a", "2"), "app/b.yaml": ""})
+	w.start()
+	w.applied("app", commit)
+	w.wait(harness.ConfigMaps, "b", harness.Gone)
+}
+
+// A restart is no event: it writes nothing.
+func TestRestartWritesNothing(t *testing.T) {
+	w := newOwnWorld(t, manyObjects(0, 30, "1"))
+	w.install("wait: true")
+	w.start()
+	w.ready("app")
+	w.stop()
+	w.gate.watch(nil, nil)
+	w.start()
+	w.patch(harness.ConfigMaps, "object-00", map[string]any{"metadata": map[string]any{"annotations": map[string]any{"key": "edited"}}})
+	w.wait(harness.ConfigMaps, "object-00", harness.Field("1", "metadata", "annotations", "key"))
+	equal(t, "writes", []string{"PATCH /api/v1/namespaces/" + w.namespace + "/configmaps/object-00"}, w.gate.seen())
+}
+
+// With the last known good artifact on disk a restart without Git goes on: drift is
+// reverted, and Git is caught up with when it is back.
+func TestLastKnownGood(t *testing.T) {
+	w := newOwnWorld(t, files{"app/config.yaml": configMap("config", "1")}, "--cache-dir="+t.TempDir())
+	w.install("wait: true")
+	w.start()
+	w.ready("app")
+	w.stop()
+	w.loseGit()
+	w.start()
+	w.patch(harness.ConfigMaps, "config", map[string]any{"data": map[string]any{"key": "edited"}})
+	w.wait(harness.ConfigMaps, "config", data("key", "1"))
+	repo := w.wait(harness.Sources, "repo", harness.Failed("GitOperationFailed"))
+	contains(t, "revision", field(repo, "status", "artifact", "revision"), "main@sha1:")
+	if app := w.get(harness.Kustomized, "app"); !harness.Ready(app) {
+		t.Errorf("the Kustomization is not ready: %v", app.Object["status"])
+	}
+	commit := w.commit(files{"app/config.yaml": configMap("config", "2")})
+	w.findGit()
+	w.applied("app", commit)
+}
+
+// Without anything on disk nothing is known of what should be. Then nothing is
+// pruned, and what was ready stays so, until Git is back.
+func TestColdStartWithoutGit(t *testing.T) {
+	w := newOwnWorld(t, files{"app/a.yaml": configMap("a", "1"), "app/b.yaml": configMap("b", "1")})
+	w.install()
+	w.start()
+	w.ready("app")
+	w.stop()
+	w.loseGit()
+	w.commit(files{"app/b.yaml": ""})
+	before := w.get(harness.Kustomized, "app")
+	w.start()
+	w.wait(harness.Sources, "repo", harness.Failed("GitOperationFailed"))
+	app := w.reconciled(harness.Kustomized, "app")
+	if !harness.Ready(app) {
+		t.Errorf("the Kustomization is not ready: %v", app.Object["status"])
+	}
+	equal(t, "lastAppliedRevision", field(before, "status", "lastAppliedRevision"), field(app, "status", "lastAppliedRevision"))
+	equal(t, "inventory", []string{"NS_a__ConfigMap", "NS_b__ConfigMap"}, w.inventory(app))
+	if w.get(harness.ConfigMaps, "a") == nil || w.get(harness.ConfigMaps, "b") == nil {
+		t.Error("something was pruned")
+	}
+	w.findGit()
+	w.wait(harness.ConfigMaps, "b", harness.Gone)
+	w.ready("app")
+}
+
+// A network to the API server that is lost for a while, in the middle of an install.
+func TestNetworkLostInInstall(t *testing.T) {
+	w := newOwnWorld(t, manyObjects(0, 60, "1"))
+	lost := make(chan struct{})
+	w.gate.watch(func(n int) bool {
+		if n == 20 {
+			go func() { w.gate.close(); close(lost) }()
+		}
+		return n != 20
+	}, nil)
+	w.install()
+	w.start()
+	comes(w, lost)
+	w.noOrphans()
+	w.gate.watch(nil, nil)
+	w.gate.open()
+	w.ready("app")
+	w.exact(map[string]int{"1": 60})
+}
+
+// The API server crashes in the middle of an install and comes back. It is that of
+// all tests, so no other runs at the same time.
+func TestAPIServerRestartedUnderLoad(t *testing.T) {
+	w := makeOwnWorld(t, manyObjects(0, 100, "1"))
+	crashed := make(chan error)
+	w.gate.watch(func(n int) bool {
+		if n == 40 {
+			go func() { crashed <- w.KillAPIServer() }()
+		}
+		return true
+	}, nil)
+	w.install()
+	w.start()
+	if err := comes(w, crashed); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := w.StartAPIServer(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.noOrphans()
+	w.waitFor(2*patience, harness.Kustomized, "app", harness.Ready)
+	w.exact(map[string]int{"1": 100})
+	w.patch(harness.ConfigMaps, "object-00", map[string]any{"metadata": map[string]any{"annotations": map[string]any{"key": "edited"}}})
+	w.waitFor(2*patience, harness.ConfigMaps, "object-00", harness.Field("1", "metadata", "annotations", "key"))
+	commit := w.commit(files{"app/object-01.yaml": "", "app/object-00.yaml": configMap("object-00", "2")})
+	w.request(harness.Sources, "repo")
+	w.applied("app", commit)
+	w.wait(serviceAccounts, "object-01", harness.Gone)
+}
