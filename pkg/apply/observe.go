@@ -43,7 +43,11 @@ func (s *store) put(src *source, k key, sl *slot, rec record, used terms, here b
 	s.seq++
 	moved := sl.here != here || sl.health != rec.health || sl.uid != rec.uid ||
 		rec.flags&stale != 0 || (rec.flags^sl.flags)&timed != 0
+	freed := sl.here && here && sl.flags&hands != 0 && rec.flags&hands == 0
 	sl.record, sl.here, sl.seq = rec, here, s.seq
+	if freed && rec.owner != (unique.Handle[Owner]{}) {
+		w.add(rec.owner.Value(), 0) // what was left alone is the owner's again
+	}
 	s.judge(src, k, sl, w)
 	if moved {
 		src.alert(k, sl.health, w)

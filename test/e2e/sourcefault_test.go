@@ -283,7 +283,7 @@ func drip(rw http.ResponseWriter, req *http.Request) {
 	flush := http.NewResponseController(rw).Flush
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for _, err := rw.Write([]byte("001e# service=git-upload-pack\n0000ffff")); err == nil; _, err = rw.Write([]byte("0")) {
+	for _, err := rw.Write([]byte("001e# service=git-upload-pack\n0000fff0")); err == nil; _, err = rw.Write([]byte("0")) {
 		if flush() != nil {
 			return
 		}
