@@ -21,7 +21,7 @@ func (c *access) azure(ctx context.Context) (bucket.Service, error) {
 	}
 	if c.secret == nil {
 		config.Token = bearer(func(ctx context.Context) (identity.Token, error) {
-			return c.clouds.AzureToken(ctx, c.identity(), identity.ScopeStorage)
+			return c.Clouds.AzureToken(ctx, c.whose(), identity.ScopeStorage)
 		})
 	} else if err := c.azureSecret(&config, c.secret.Data); err != nil {
 		return nil, c.wrong(ctx, *c.secret, err)
@@ -57,7 +57,7 @@ func (c *access) azureSecret(config *azure.Config, data map[string][]byte) error
 		config.Token = c.app(identity.AzureApp{Certificate: certificate, SendChain: chain == "1" || strings.EqualFold(chain, "true")})
 	case client:
 		config.Token = bearer(func(ctx context.Context) (identity.Token, error) {
-			return c.clouds.AzureManaged(ctx, c.identity(), text("clientId"), identity.ScopeStorage)
+			return c.Clouds.AzureManaged(ctx, c.whose(), text("clientId"), identity.ScopeStorage)
 		})
 	case key && text("accountKey") != "":
 		config.Key = text("accountKey")
@@ -67,7 +67,7 @@ func (c *access) azureSecret(config *azure.Config, data map[string][]byte) error
 		return fmt.Errorf("%w: accountKey or sasKey is empty", bucket.ErrCredentials)
 	case authority:
 		config.Token = bearer(func(ctx context.Context) (identity.Token, error) {
-			return c.clouds.AzureToken(ctx, c.identity(), identity.ScopeStorage)
+			return c.Clouds.AzureToken(ctx, c.whose(), identity.ScopeStorage)
 		})
 	default:
 		return fmt.Errorf("%w: requires a 'clientId', 'accountKey' or 'sasKey' field, a combination of 'tenantId', "+
@@ -81,7 +81,7 @@ func (c *access) app(app identity.AzureApp) func(context.Context) (string, error
 	data := c.secret.Data
 	app.Tenant, app.Client, app.Authority = string(data["tenantId"]), string(data["clientId"]), string(data["authorityHost"])
 	return bearer(func(ctx context.Context) (identity.Token, error) {
-		token, err := c.clouds.AzureAppToken(ctx, c.identity(), app, identity.ScopeStorage)
+		token, err := c.Clouds.AzureAppToken(ctx, c.whose(), app, identity.ScopeStorage)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", c.secret.Where, err)
 		}

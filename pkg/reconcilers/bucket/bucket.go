@@ -9,7 +9,6 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/artifacts"
-	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/sources"
@@ -26,8 +25,8 @@ type Options struct {
 }
 
 // Plugin returns the reconciler of Bucket.
-func Plugin(c attempt.Config, clouds *identity.Clouds, o Options) reconcilers.Plugin {
-	r := &reconciler{config: c, clouds: clouds, options: o}
+func Plugin(c attempt.Config, o Options) reconcilers.Plugin {
+	r := &reconciler{config: c, options: o}
 	return reconcilers.For(api.BucketGVK, r, reconcilers.Options{
 		Workers: o.Workers, Controller: api.ComponentSource, Manager: api.ManagerSource,
 		FailureReason: api.ReasonFailed,
@@ -36,7 +35,6 @@ func Plugin(c attempt.Config, clouds *identity.Clouds, o Options) reconcilers.Pl
 
 type reconciler struct {
 	config  attempt.Config
-	clouds  *identity.Clouds
 	options Options
 	memory  memory
 }

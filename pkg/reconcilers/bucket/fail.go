@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/sources/bucket"
 )
 
@@ -20,10 +19,8 @@ func (e *credentialsError) Unwrap() error { return e.err }
 func (a *one) fetchFailed(ctx context.Context, err error) error {
 	_, credentials := errors.AsType[*credentialsError](err)
 	switch {
-	case errors.Is(err, identity.ErrObjectLevelDisabled):
-		return a.Stalled(api.ReasonFeatureGateDisabled, fmt.Errorf("spec.serviceAccountName: %w", err))
 	case credentials || errors.Is(err, bucket.ErrCredentials):
-		return a.AuthFailed(ctx, err)
+		return a.IdentityFailed(ctx, err)
 	case errors.Is(err, bucket.ErrEndpoint):
 		return a.Stalled(api.ReasonURLInvalid, fmt.Errorf("spec.endpoint: %w", err))
 	case errors.Is(err, bucket.ErrName):

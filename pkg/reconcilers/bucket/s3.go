@@ -89,7 +89,7 @@ func (c *access) keys(ctx context.Context) (s3.Credentials, error) {
 }
 
 func (c *access) cloudKeys(ctx context.Context) (s3.Keys, time.Time, error) {
-	k, err := c.clouds.AWSKeys(ctx, c.identity(), c.obj.Spec.Region)
+	k, err := c.Clouds.AWSKeys(ctx, c.whose(), c.obj.Spec.Region)
 	if err != nil {
 		return s3.Keys{}, time.Time{}, fmt.Errorf("AWS authentication failed: %w", err)
 	}

@@ -83,12 +83,9 @@ func (c *access) wrong(ctx context.Context, s attempt.Secret, err error) error {
 	return c.AuthFailed(ctx, fmt.Errorf("%s: %w", s.Where, err))
 }
 
-// identity returns whose cloud identity is meant where there is no Secret.
-func (c *access) identity() identity.Request {
-	r := identity.Request{
-		Namespace: c.obj.Namespace, ServiceAccount: c.obj.Spec.ServiceAccountName, Proxy: c.proxy,
-		For: identity.Object{Kind: api.BucketKind, Namespace: c.obj.Namespace, Name: c.obj.Name, Operation: "reconcile"},
-	}
+// whose returns whose cloud identity is meant where there is no Secret.
+func (c *access) whose() identity.Request {
+	r := c.Identity(c.obj.GetProvider(), c.obj.Spec.ServiceAccountName, c.proxy)
 	if c.obj.Spec.STS != nil {
 		r.STSEndpoint = c.obj.Spec.STS.Endpoint
 	}
@@ -105,7 +102,7 @@ func bearer(get func(context.Context) (identity.Token, error)) func(context.Cont
 
 // gcs returns a bucket of Google Cloud Storage.
 func (c *access) gcs(ctx context.Context) (bucket.Service, error) {
-	token := func(ctx context.Context) (identity.Token, error) { return c.clouds.GCPToken(ctx, c.identity()) }
+	token := func(ctx context.Context) (identity.Token, error) { return c.Clouds.GCPToken(ctx, c.whose()) }
 	if c.secret != nil {
 		key, ok := c.secret.Data["serviceaccount"]
 		if !ok || len(key) == 0 {
@@ -113,7 +110,7 @@ func (c *access) gcs(ctx context.Context) (bucket.Service, error) {
 		}
 		where := c.secret.Where
 		token = func(ctx context.Context) (identity.Token, error) {
-			token, err := c.clouds.GCPKeyToken(ctx, c.identity(), key, gcs.Scope)
+			token, err := c.Clouds.GCPKeyToken(ctx, c.whose(), key, gcs.Scope)
 			if err != nil {
 				err = fmt.Errorf("%s: %w", where, err)
 			}

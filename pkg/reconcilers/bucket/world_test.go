@@ -111,9 +111,9 @@ func (w *world) restart() {
 	}
 	w.store = store
 	w.plugin = bucket.Plugin(attempt.Config{
-		Store: store, Secrets: w.secrets, Hosts: transport.NewHosts(), BaseURL: "http://source/", Limits: w.limits,
+		Store: store, Secrets: w.secrets, Clouds: identity.New(w.options), Hosts: transport.NewHosts(), BaseURL: "http://source/", Limits: w.limits,
 		Received: func(_ artifacts.Owner, n int64) { w.bytes += n },
-	}, identity.New(w.options), bucket.Options{GoogleEndpoint: w.gcs.Server.URL})
+	}, bucket.Options{GoogleEndpoint: w.gcs.Server.URL})
 }
 
 func (w *world) put(files map[string]string) {
