@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"strings"
 	"time"
 
@@ -71,13 +72,23 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
 		}),
 		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
-		Git: all.Git{KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos},
+		Git:    all.Git{KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos},
+		Bucket: all.Bucket{GoogleEndpoint: googleEndpoint(os.Getenv("STORAGE_EMULATOR_HOST"))},
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
 			SlowFail: o.gates["DisableFailFastBehavior"],
 		},
 	}
 	return p, nil
+}
+
+// googleEndpoint returns the URL of an emulator of Google Cloud Storage, by the variable
+// that Google's own libraries heed: a host or a URL.
+func googleEndpoint(emulator string) string {
+	if emulator == "" || strings.Contains(emulator, "://") {
+		return emulator
+	}
+	return "http://" + emulator
 }
 
 // received counts the bytes that came for a source.

@@ -12,6 +12,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
+	"github.com/fluxd/fluxd/pkg/reconcilers/bucket"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
 	"github.com/fluxd/fluxd/pkg/reconcilers/kustomization"
 	"github.com/fluxd/fluxd/pkg/render"
@@ -29,12 +30,20 @@ type Deps struct {
 	Workers           int
 	RequeueDependency time.Duration
 	Git               Git
+	Bucket            Bucket
 	Kustomize         Kustomize
 }
 
 // Git are the settings of GitRepository.
 type Git struct {
 	KeyExchanges, HostKeyAlgorithms []string
+}
+
+// Bucket are the settings of Bucket.
+type Bucket struct {
+	// GoogleEndpoint is where the API of Google Cloud Storage is; the real one if
+	// empty.
+	GoogleEndpoint string
 }
 
 // Kustomize are the settings of Kustomization.
@@ -50,6 +59,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency,
 			KeyExchanges: d.Git.KeyExchanges, HostKeyAlgorithms: d.Git.HostKeyAlgorithms,
 		}),
+		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
 		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Bus, kustomization.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency,
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
