@@ -7,6 +7,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -66,7 +67,9 @@ func (e *AnswerError) Temporary() bool {
 const maxText = 400
 
 // queries finds the query strings of URLs in a text.
-var queries = regexp.MustCompile(`(?i)(https?://[^\s"'?]*)\?[^\s"']*`)
+var queries = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(https?://[^\s"'?]*)\?[^\s"']*`)
+})
 
 // Clean makes text of a store fit for a message: short, on one line, and without
 // the query strings of URLs, which may be credentials.
@@ -74,7 +77,7 @@ func Clean(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError
 	}), " ")
-	text = queries.ReplaceAllString(text, "$1")
+	text = queries().ReplaceAllString(text, "$1")
 	if len(text) <= maxText {
 		return text
 	}

@@ -45,7 +45,7 @@ type Service struct {
 
 // New returns the service of a container. It sends no request.
 func New(c Config) (*Service, error) {
-	if !containerName.MatchString(c.Container) {
+	if !isContainer(c.Container) {
 		return nil, fmt.Errorf("%w %q", bucket.ErrName, c.Container)
 	}
 	u, err := parse(c.Endpoint)

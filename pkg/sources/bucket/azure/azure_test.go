@@ -189,6 +189,18 @@ func TestUnusableConfigurations(t *testing.T) {
 	}
 }
 
+func TestContainerNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"apps": true, "a-b-c": true, "$root": true, "ab": false, "A-b": false, "-ab": false, "ab-": false, "a--b": false,
+		"$other": false, strings.Repeat("a", 63): true, strings.Repeat("a", 64): false, "a/b": false, "äbc": false,
+	} {
+		_, err := azure.New(azure.Config{Endpoint: "https://fluxd.blob.core.windows.net", Container: name})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func say(status int, text string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(status)

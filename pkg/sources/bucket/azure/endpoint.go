@@ -4,14 +4,21 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/fluxd/fluxd/pkg/sources/bucket"
 )
 
-// containerName is that of containers, with $root and $web.
-var containerName = regexp.MustCompile(`^(?:[a-z0-9](?:-?[a-z0-9]){2,62}|\$root|\$web|\$logs)$`)
+// isContainer says whether a text is the name of a container: small letters, digits and
+// single dashes between them, or one of those that the system has.
+func isContainer(name string) bool {
+	switch name {
+	case "$root", "$web", "$logs":
+		return true
+	}
+	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+	return len(name) >= 3 && len(name) <= 63 && !strings.ContainsFunc(name, odd) && !strings.Contains("-"+name+"-", "--")
+}
 
 // parse returns the URL of a storage account. Its query belongs to every request.
 func parse(endpoint string) (*url.URL, error) {

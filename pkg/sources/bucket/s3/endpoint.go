@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/fluxd/fluxd/pkg/sources/bucket"
@@ -15,13 +14,48 @@ type place struct {
 	scheme, host, region string
 }
 
-// amazon matches the hosts of Amazon S3 outside of virtual private clouds. The region is
-// missing in the oldest form.
-var amazon = regexp.MustCompile(`^s3(?:\.dualstack)?(?:[.-]([a-z0-9-]+))?\.amazonaws\.com(\.cn)?$`)
+// amazon is what the host of an endpoint of Amazon S3 says, outside of virtual private
+// clouds.
+type amazon struct {
+	region string // empty in the oldest form
+	dual   bool   // stack
+	suffix string // of the domain, in China
+}
 
-// bucketName is what may be part of a host or a path; the rules of the providers are
-// narrower.
-var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{1,254}$`)
+// amazonOf takes a host apart, and says whether it is one of Amazon's.
+func amazonOf(host string) (a amazon, ok bool) {
+	if rest, china := strings.CutSuffix(host, ".cn"); china {
+		host, a.suffix = rest, ".cn"
+	}
+	middle, ok := strings.CutSuffix(host, ".amazonaws.com")
+	rest, also := strings.CutPrefix(middle, "s3")
+	if !ok || !also {
+		return a, false
+	}
+	rest, a.dual = strings.CutPrefix(rest, ".dualstack")
+	if rest == "" {
+		return a, true
+	}
+	a.region = rest[1:]
+	return a, strings.IndexByte(".-", rest[0]) >= 0 && isRegion(a.region)
+}
+
+// isName says whether a text may be part of a host or a path, as the name of a bucket.
+// The rules of the providers are narrower.
+func isName(name string) bool {
+	return len(name) >= 2 && len(name) <= 255 && strings.IndexByte("._:-", name[0]) < 0 &&
+		only(name, "._:-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+}
+
+// isRegion says whether a text may be a region, and thus part of a host.
+func isRegion(name string) bool { return name != "" && len(name) <= 64 && only(name, "-") }
+
+// only says whether a text has but small letters, digits and others.
+func only(text, others string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
+	})
+}
 
 // defaultRegion is where buckets are of which nothing else is known.
 const defaultRegion = "us-east-1"
@@ -36,9 +70,9 @@ func placeOf(endpoint, region string, insecure bool) (place, error) {
 	if err != nil || u.Hostname() == "" || u.Host != endpoint || strings.HasSuffix(u.Host, ":") {
 		return p, fmt.Errorf("%w: %q is not a host with or without a port", bucket.ErrEndpoint, bucket.Clean(endpoint))
 	}
-	if part := amazon.FindStringSubmatch(p.host); part != nil {
-		if p.region == "" && part[1] != "external-1" {
-			p.region = part[1]
+	if a, ok := amazonOf(p.host); ok {
+		if p.region == "" && a.region != "external-1" {
+			p.region = a.region
 		}
 		if p.region != "" {
 			p.move(p.region)
@@ -54,18 +88,16 @@ func placeOf(endpoint, region string, insecure bool) (place, error) {
 // anybody else.
 func (p *place) move(region string) {
 	p.region = region
-	part := amazon.FindStringSubmatch(p.host)
-	if part == nil || !regionName.MatchString(region) || region == defaultRegion && part[1] == "" {
+	a, ok := amazonOf(p.host)
+	if !ok || !isRegion(region) || region == defaultRegion && a.region == "" {
 		return
 	}
 	dual := ""
-	if strings.HasPrefix(p.host, "s3.dualstack.") {
+	if a.dual {
 		dual = "dualstack."
 	}
-	p.host = "s3." + dual + region + ".amazonaws.com" + part[2]
+	p.host = "s3." + dual + region + ".amazonaws.com" + a.suffix
 }
-
-var regionName = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // byName says whether the provider wants the bucket in the host name. Over https a name
 // with dots would not match the certificate.
@@ -73,7 +105,8 @@ func (p place) byName(name string) bool {
 	if p.scheme == "https" && strings.Contains(name, ".") || strings.ContainsAny(name, "_:") || net.ParseIP(p.host) != nil {
 		return false
 	}
-	return amazon.MatchString(p.host) || p.google() ||
+	_, ok := amazonOf(p.host)
+	return ok || p.google() ||
 		strings.HasPrefix(p.host, "oss-") && strings.HasSuffix(p.host, ".aliyuncs.com")
 }
 

@@ -49,7 +49,7 @@ type Service struct {
 
 // New returns the service of a bucket. It sends no request.
 func New(c Config) (*Service, error) {
-	if !bucketName.MatchString(c.Bucket) {
+	if !isName(c.Bucket) {
 		return nil, fmt.Errorf("%w %q", bucket.ErrName, c.Bucket)
 	}
 	p, err := placeOf(c.Endpoint, c.Region, c.Insecure)
