@@ -238,10 +238,11 @@ func (c *cache) read(s *Store, owner Owner, digest string) (Artifact, *Tree, boo
 		return a, nil, false
 	}
 	t, err := c.load(s, owner)
-	if err == nil && t.digest != a.Digest {
-		t.asVerbatim(a.Digest)
+	want := cmp.Or(a.Content, a.Digest)
+	if err == nil && t.digest != want {
+		t.asVerbatim(want)
 	}
-	if err == nil && t.digest != a.Digest {
+	if err == nil && t.digest != want {
 		err = fmt.Errorf("its digest is %s", t.digest)
 	}
 	if err != nil {

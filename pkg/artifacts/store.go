@@ -29,6 +29,9 @@ type Artifact struct {
 	Size     int64             `json:"size"`
 	Updated  time.Time         `json:"updated"`
 	Metadata map[string]string `json:"metadata,omitempty"`
+	// Content is the digest of the tree where Digest and Size are those of the
+	// archive that somebody else made of it.
+	Content string `json:"content,omitempty"`
 }
 
 // Options are what a store is made of.
@@ -102,11 +105,21 @@ func New(o Options) (*Store, error) {
 // Put makes t the newest artifact of owner. An artifact with the digest that
 // the owner has already keeps its time. [ErrTooLarge] says that t can never fit.
 func (s *Store) Put(owner Owner, revision string, t *Tree, metadata map[string]string) (Artifact, error) {
+	return s.put(Artifact{Owner: owner, Revision: revision, Digest: t.digest, Size: t.size, Metadata: metadata}, t)
+}
+
+// PutForeign is [Store.Put] for the content of an archive that somebody else made.
+// It is known by the digest in a, which the caller has verified, and not by that of
+// the tree.
+func (s *Store) PutForeign(a Artifact, t *Tree) (Artifact, error) {
+	a.Content = t.digest
+	return s.put(a, t)
+}
+
+func (s *Store) put(a Artifact, t *Tree) (Artifact, error) {
 	t.pack()
-	a := Artifact{
-		Owner: owner, Revision: revision, Digest: t.digest, Size: t.size,
-		Updated: s.now(), Metadata: maps.Clone(metadata),
-	}
+	owner := a.Owner
+	a.Updated, a.Metadata = s.now(), maps.Clone(a.Metadata)
 	if need := treeCost(t); need > s.budget {
 		return a, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, s.budget)
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -289,4 +290,34 @@ func BenchmarkPutOpen(b *testing.B) {
 		release()
 	}
 	b.ReportMetric(float64(s.Stats().Used)/1000, "bytes/file")
+}
+
+// What others have packed is known by their digest, on disk as well.
+func TestPutForeign(t *testing.T) {
+	dir := t.TempDir()
+	s, err := artifacts.New(artifacts.Options{CacheDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := artifacts.Owner{Kind: "ExternalArtifact", Namespace: "ns", Name: "app"}
+	theirs := "sha512:" + strings.Repeat("0", 128)
+	tree := build(t, s, map[string]string{"a": "1"})
+	stored, err := s.PutForeign(artifacts.Artifact{Owner: owner, Revision: "r1", Digest: theirs, Size: 42}, tree)
+	if err != nil || stored.Digest != theirs || stored.Size != 42 || stored.Updated.IsZero() {
+		t.Fatalf("got %+v, %v", stored, err)
+	}
+	s.Close()
+	for _, store := range []*artifacts.Store{s, newStore(t, artifacts.Options{CacheDir: dir})} {
+		found, release, err := store.Open(owner, theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found.Digest() != tree.Digest() {
+			t.Errorf("got %s, want %s", found.Digest(), tree.Digest())
+		}
+		release()
+		if _, _, err := store.Open(owner, tree.Digest()); !errors.Is(err, artifacts.ErrNotFound) {
+			t.Errorf("by the digest of the tree: got %v", err)
+		}
+	}
 }
