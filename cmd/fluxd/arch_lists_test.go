@@ -83,6 +83,8 @@ func needed() map[string][]string {
 		"/secrets":    {"get", "list", "watch"},
 		"/configmaps": {"get", "list", "watch"},
 		"/events":     {"create", "patch"},
+		// Tokens of ServiceAccounts are for those who switch their use on.
+		"/serviceaccounts": {"get"},
 	}
 	for _, r := range api.Resources() {
 		rights[r.Name.Group+"/"+r.Name.Resource] = []string{"get", "list", "patch", "watch"}

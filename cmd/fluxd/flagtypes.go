@@ -50,7 +50,7 @@ var knownGates = map[string]gate{
 	"DisableConfigWatchers":          {both: true},
 	"DisableFailFastBehavior":        {both: true},
 	"DisableStatusPollerCache":       {both: true},
-	"ExternalArtifact":               {fixed: false},
+	"ExternalArtifact":               {both: true},
 	"GroupChangeLog":                 {both: true},
 	"MigrateAPIVersion":              {both: true},
 	"ObjectLevelWorkloadIdentity":    {both: true},
@@ -98,7 +98,7 @@ func (g *gates) Set(s string) error {
 // accepted so that existing Deployments and patches start.
 type ignored struct {
 	storagePath, storageListen, retentionTTL string
-	retentionRecords, httpRetry              int
+	retentionRecords                         int
 	digestAlgorithm, defaultServiceAccount   string
 }
 
@@ -107,7 +107,6 @@ func (i *ignored) register(f *pflag.FlagSet) {
 	f.StringVar(&i.storageListen, "storage-addr", "", "accepted and unused: artifacts are not served")
 	f.StringVar(&i.retentionTTL, "artifact-retention-ttl", "60s", "accepted and unused: one artifact per source is kept")
 	f.IntVar(&i.retentionRecords, "artifact-retention-records", 2, "accepted and unused: one artifact per source is kept")
-	f.IntVar(&i.httpRetry, "http-retry", 9, "accepted and unused: artifacts are not fetched over HTTP")
 	f.StringVar(&i.digestAlgorithm, "artifact-digest-algo", "sha256", "digest of artifacts; sha256 is the only one")
 	f.StringVar(&i.defaultServiceAccount, "default-service-account", "", "not supported yet: refused, since ignoring it would widen what tenants may do")
 }

@@ -43,7 +43,7 @@ type options struct {
 	artifactBudget, buildBudget, cacheSize, sourceMax quantity
 	cacheDir                                          string
 	kexAlgos, hostKeyAlgos                            []string
-	tokenCacheSize                                    int
+	tokenCacheSize, httpRetry                         int
 	tokenCacheTime                                    time.Duration
 
 	election                                            bool
@@ -66,7 +66,7 @@ func defaults() *options {
 		minRetry:          750 * time.Millisecond, maxRetry: 15 * time.Minute,
 		jitterPercent: 5, fullResync: time.Hour, grace: 20 * time.Second,
 		artifactBudget: 32 << 20, buildBudget: 16 << 20, cacheSize: 256 << 20, sourceMax: 256 << 20,
-		tokenCacheSize: 100, tokenCacheTime: time.Hour,
+		tokenCacheSize: 100, tokenCacheTime: time.Hour, httpRetry: 9,
 		electionRelease: true, leaseDuration: 35 * time.Second,
 		electionRenewDeadline: 30 * time.Second, electionRetry: 5 * time.Second,
 		gates: gates{},
@@ -126,6 +126,7 @@ func (o *options) registerArtifacts(f *pflag.FlagSet) {
 	f.Var(&o.sourceMax, "source-max-size", "most bytes that one source may fetch and unpack")
 	f.StringSliceVar(&o.kexAlgos, "ssh-kex-algos", o.kexAlgos, "SSH key exchange algorithms, in order of preference; empty means the defaults")
 	f.StringSliceVar(&o.hostKeyAlgos, "ssh-hostkey-algos", o.hostKeyAlgos, "SSH host key algorithms, in order of preference; empty means what known_hosts has")
+	f.IntVar(&o.httpRetry, "http-retry", o.httpRetry, "how often fetching an ExternalArtifact is repeated before its failure counts")
 	f.IntVar(&o.tokenCacheSize, "token-cache-max-size", o.tokenCacheSize, "how many credentials of clouds are kept; 0 keeps none")
 	f.DurationVar(&o.tokenCacheTime, "token-cache-max-duration", o.tokenCacheTime, "how long credentials of clouds are kept at most, up to an hour")
 }
@@ -155,6 +156,9 @@ func (o *options) validate() error {
 	}
 	if o.minRetry <= 0 || o.maxRetry < o.minRetry {
 		refuse("min-retry-delay", "%s is not positive and at most --max-retry-delay (%s)", o.minRetry, o.maxRetry)
+	}
+	if o.httpRetry < 0 {
+		refuse("http-retry", "%d is negative", o.httpRetry)
 	}
 	if o.tokenCacheSize < 0 {
 		refuse("token-cache-max-size", "%d is negative", o.tokenCacheSize)

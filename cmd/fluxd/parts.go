@@ -17,6 +17,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
+	"github.com/fluxd/fluxd/pkg/sources/external"
 	"github.com/fluxd/fluxd/pkg/sources/git"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
@@ -25,6 +26,7 @@ import (
 type parts struct {
 	store   *artifacts.Store
 	applier *apply.Applier
+	foreign *external.Fetcher // nil without the feature gate
 	deps    all.Deps
 	wake    func(engine.Key, time.Duration) // set before anything runs
 }
@@ -61,11 +63,13 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	builds := render.NewCache(int64(o.buildBudget), nil)
 	measure(d.server.metrics, builds, p.applier)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
+	sources := attempt.Config{
+		Store: store, Secrets: reader, Clouds: clouds(o, reader), Hosts: transport.NewHosts(), Received: d.received,
+		BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
+	}
+	p.foreign = d.foreign(sources)
 	p.deps = all.Deps{
-		Sources: attempt.Config{
-			Store: store, Secrets: reader, Clouds: clouds(o, reader), Hosts: transport.NewHosts(), Received: d.received,
-			BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
-		},
+		Sources: sources, Externals: p.foreign,
 		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
@@ -89,6 +93,24 @@ func googleEndpoint(emulator string) string {
 		return emulator
 	}
 	return "http://" + emulator
+}
+
+// foreign returns what fetches the artifacts of others, nil without the feature
+// gate for them.
+func (d *daemon) foreign(c attempt.Config) *external.Fetcher {
+	if !d.options.gates["ExternalArtifact"] {
+		return nil
+	}
+	return external.New(external.Config{
+		Store: c.Store, Hosts: c.Hosts, Limits: c.Limits, Headroom: c.Headroom,
+		Retries: d.options.httpRetry, Host: os.Getenv("SOURCE_CONTROLLER_LOCALHOST"),
+		Wake: func(owner artifacts.Owner) {
+			d.engine.WakeDependents(reconcilers.NewRef(api.ExternalArtifactGVK.GroupKind(), owner.Namespace, owner.Name))
+		},
+		Warn: func(owner artifacts.Owner, warnings []artifacts.Warning) {
+			d.log.Info("parts of an artifact are left out", "object", owner.String(), "first", warnings[0].String(), "count", len(warnings))
+		},
+	})
 }
 
 // received counts the bytes that came for a source.
@@ -127,5 +149,8 @@ func (p *parts) plugins() []reconcilers.Plugin { return all.Plugins(p.deps) }
 
 func (p *parts) close(context.Context) {
 	p.applier.Close()
+	if p.foreign != nil {
+		p.foreign.Close()
+	}
 	p.store.Close()
 }

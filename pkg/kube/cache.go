@@ -152,6 +152,13 @@ func (c *Cache) Get(kind schema.GroupKind, namespace, name string) (api.Object, 
 	return obj, ok
 }
 
+// Source returns the cached object of a kind that publishes artifacts, which is
+// shared and must not be changed, and whether it exists and decodes.
+func (c *Cache) Source(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
+	source, ok := c.Stored(kind, namespace, name).(api.Source)
+	return source, ok
+}
+
 // Stored returns the cached object of any condition: an [api.Object], an
 // [*Undecodable], or nil.
 func (c *Cache) Stored(kind schema.GroupKind, namespace, name string) metav1.Object {

@@ -16,6 +16,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
 	"github.com/fluxd/fluxd/pkg/reconcilers/kustomization"
 	"github.com/fluxd/fluxd/pkg/render"
+	"github.com/fluxd/fluxd/pkg/sources/external"
 )
 
 // Deps are what plugins are made of. They end here and are never handed on.
@@ -26,6 +27,8 @@ type Deps struct {
 	Builds  *render.Cache
 	Applier *apply.Applier
 	Bus     *events.Bus
+	// Externals fetches ExternalArtifacts; nil refuses them.
+	Externals *external.Fetcher
 
 	Workers           int
 	RequeueDependency time.Duration
@@ -61,7 +64,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 		}),
 		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
 		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Bus, kustomization.Options{
-			Workers: d.Workers, RequeueDependency: d.RequeueDependency,
+			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,
 		}),
@@ -75,4 +78,12 @@ func (d Deps) gitRepository(namespace, name string) (*sourcev1.GitRepository, bo
 	}
 	repository, ok := obj.(*sourcev1.GitRepository)
 	return repository, ok
+}
+
+// externals returns nothing rather than a nil fetcher.
+func (d Deps) externals() kustomization.Externals {
+	if d.Externals == nil {
+		return nil
+	}
+	return d.Externals
 }

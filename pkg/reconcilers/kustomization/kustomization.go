@@ -14,12 +14,19 @@ import (
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/render"
+	"github.com/fluxd/fluxd/pkg/sources/external"
 )
 
 // Objects returns the cached object of a kind and name, and whether there is
 // one.
 type Objects interface {
 	Get(kind schema.GroupKind, namespace, name string) (api.Object, bool)
+	Source(kind schema.GroupKind, namespace, name string) (api.Source, bool)
+}
+
+// Externals opens the artifacts that others offer; [external.Fetcher] is one.
+type Externals interface {
+	Open(owner artifacts.Owner, a external.Artifact) (t *artifacts.Tree, release func(), err error)
 }
 
 // Publisher takes facts.
@@ -34,6 +41,8 @@ type Options struct {
 	// RequeueDependency is how long to wait for a dependency or a source before
 	// looking again without having been woken.
 	RequeueDependency time.Duration
+	// Externals is for sources of the kind ExternalArtifact; nil refuses them.
+	Externals Externals
 	// FullResync is how often everything is compared with the API server,
 	// whatever is remembered.
 	FullResync time.Duration

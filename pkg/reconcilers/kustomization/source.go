@@ -39,17 +39,18 @@ func (p *pass) source() (*api.Artifact, error) {
 		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
 			"can't access '%s', cross-namespace references have been blocked", ref))
 	}
-	if ref.Kind == api.ExternalArtifactKind {
+	if ref.Kind == api.ExternalArtifactKind && p.options.Externals == nil {
 		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
 			"can't access '%s', ExternalArtifact feature gate is disabled", ref))
 	}
-	found, ok := p.objects.Get(ref.GroupKind, ref.Namespace, ref.Name)
-	if !ok {
+	source, ok := p.objects.Source(ref.GroupKind, ref.Namespace, ref.Name)
+	_, other := p.objects.Get(ref.GroupKind, ref.Namespace, ref.Name)
+	switch {
+	case ok:
+	case !other:
 		err := fmt.Errorf("%s '%s/%s' not found", ref.Kind, ref.Namespace, ref.Name)
 		return nil, &fault.WaitingError{Reason: api.ReasonArtifactFailed, Err: err, After: p.obj.GetRetryInterval(), Quiet: true}
-	}
-	source, ok := found.(api.Source)
-	if !ok {
+	default:
 		return nil, fault.Stalled(api.ReasonArtifactFailed, fmt.Errorf("source `%s` kind '%s' not supported", ref.Name, ref.Kind))
 	}
 	artifact := source.GetArtifact()

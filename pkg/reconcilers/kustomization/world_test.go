@@ -183,6 +183,8 @@ type world struct {
 	folder  *folder
 	store   *artifacts.Store
 	objects map[reconcilers.Ref]api.Object
+	// foreign is the only ExternalArtifact, if there is one.
+	foreign *sourcev1.ExternalArtifact
 	ks      *v1.Kustomization
 	facts   []string
 	// saved counts the status writes, runs the runs of the reconciler.
@@ -192,6 +194,15 @@ type world struct {
 func (w *world) Get(kind schema.GroupKind, namespace, name string) (api.Object, bool) {
 	obj, ok := w.objects[reconcilers.NewRef(kind, namespace, name)]
 	return obj, ok
+}
+
+func (w *world) Source(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
+	ref := reconcilers.NewRef(kind, namespace, name)
+	if w.foreign != nil && ref.Kind == api.ExternalArtifactKind {
+		return w.foreign, true
+	}
+	source, ok := w.objects[ref].(api.Source)
+	return source, ok
 }
 
 func (w *world) Publish(f events.Fact) {
