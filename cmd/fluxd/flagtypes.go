@@ -104,7 +104,7 @@ type ignored struct {
 
 func (i *ignored) register(f *pflag.FlagSet) {
 	f.StringVar(&i.storagePath, "storage-path", "", "accepted and unused: artifacts are kept in memory")
-	f.StringVar(&i.storageListen, "storage-addr", "", "accepted and unused: artifacts are not served")
+	f.StringVar(&i.storageListen, "storage-addr", "", "accepted and unused: artifacts are served where --artifact-addr says")
 	f.StringVar(&i.retentionTTL, "artifact-retention-ttl", "60s", "accepted and unused: one artifact per source is kept")
 	f.IntVar(&i.retentionRecords, "artifact-retention-records", 2, "accepted and unused: one artifact per source is kept")
 	f.StringVar(&i.digestAlgorithm, "artifact-digest-algo", "sha256", "digest of artifacts; sha256 is the only one")

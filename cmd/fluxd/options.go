@@ -39,7 +39,7 @@ type options struct {
 	overrideManagers                []string
 	stageKinds                      string
 
-	storageAddr                                       string
+	storageAddr, artifactAddr                         string
 	artifactBudget, buildBudget, cacheSize, sourceMax quantity
 	cacheDir                                          string
 	kexAlgos, hostKeyAlgos                            []string
@@ -119,6 +119,7 @@ func (o *options) registerWork(f *pflag.FlagSet) {
 
 func (o *options) registerArtifacts(f *pflag.FlagSet) {
 	f.StringVar(&o.storageAddr, "storage-adv-addr", envOr("STORAGE_ADV_ADDR", o.storageAddr), "host that status.artifact.url names")
+	f.StringVar(&o.artifactAddr, "artifact-addr", o.artifactAddr, "address that artifacts are served on for others to fetch, such as :9090; empty serves none")
 	f.Var(&o.artifactBudget, "artifact-budget", "memory for the bytes of artifacts, such as 32Mi")
 	f.Var(&o.buildBudget, "build-budget", "memory for the compressed output of the last build of each Kustomization")
 	f.StringVar(&o.cacheDir, "cache-dir", o.cacheDir, "directory for the last known good artifacts; empty keeps them in memory only")

@@ -77,7 +77,10 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if err := d.observeFacts(); err != nil {
 		return nil, err
 	}
-	return d, d.buildEngine()
+	if err := d.buildEngine(); err != nil {
+		return nil, err
+	}
+	return d, d.offer()
 }
 
 // watched returns the kinds whose objects are noticed.

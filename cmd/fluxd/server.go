@@ -16,7 +16,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/events"
 )
 
-// server answers probes and serves metrics.
+// server answers probes and serves metrics and artifacts.
 type server struct {
 	log       logr.Logger
 	metrics   *events.Metrics
@@ -77,6 +77,9 @@ func (s *server) readyAfter(ctx context.Context, listed <-chan struct{}) {
 	}
 }
 
+// drain is how long answers under way may take when the process is told to stop.
+const drain = 3 * time.Second
+
 // run serves until ctx ends.
 func (s *server) run(ctx context.Context) error {
 	servers := make([]*http.Server, 0, len(s.listeners))
@@ -94,8 +97,12 @@ func (s *server) run(ctx context.Context) error {
 			err = nil
 		}
 	}
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
 	for _, server := range servers {
-		_ = server.Close() // probes and scrapes need no goodbye
+		if server.Shutdown(goodbye) != nil {
+			_ = server.Close() // whoever is still being served was told to be quick
+		}
 	}
 	return err
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+)
+
+// latest says by which name, besides that in status.artifact.path, the artifacts of a
+// kind are offered; status.url has it.
+var latest = map[string]string{
+	api.GitRepositoryKind:  "",
+	api.OCIRepositoryKind:  "latest.tar.gz",
+	api.HelmChartKind:      "latest.tar.gz",
+	api.BucketKind:         "latest.tar.gz",
+	api.HelmRepositoryKind: "index.yaml",
+}
+
+// lookup returns the cached object of a kind that publishes artifacts.
+type lookup func(kind schema.GroupKind, namespace, name string) (api.Source, bool)
+
+// offers returns what finds artifacts by their paths: those that the status of their
+// owner tells, so that a digest and what is served under it never differ.
+func offers(find lookup) artifacts.Offers {
+	kinds := make(map[string]string, len(latest))
+	for kind := range latest {
+		kinds[strings.ToLower(kind)] = kind
+	}
+	return func(path string) (artifacts.Artifact, bool) {
+		parts := strings.Split(path, "/")
+		if len(parts) != 4 || kinds[parts[0]] == "" {
+			return artifacts.Artifact{}, false
+		}
+		kind, namespace, name, file := kinds[parts[0]], parts[1], parts[2], parts[3]
+		source, ok := find(api.SourceV1.WithKind(kind).GroupKind(), namespace, name)
+		if !ok {
+			return artifacts.Artifact{}, false
+		}
+		artifact := source.GetArtifact()
+		if artifact == nil || file == "" || artifact.Path != path && file != latest[kind] {
+			return artifacts.Artifact{}, false
+		}
+		return artifacts.Artifact{
+			Owner:  artifacts.Owner{Kind: kind, Namespace: namespace, Name: name},
+			Digest: artifact.Digest, Updated: artifact.LastUpdateTime.Time,
+		}, true
+	}
+}
+
+// offer serves artifacts, if an address is given. What the store let go of is
+// fetched again.
+func (d *daemon) offer() error {
+	cold := func(owner artifacts.Owner) {
+		kind := api.SourceV1.WithKind(owner.Kind).GroupKind()
+		d.engine.WakeAfter(reconcilers.NewRef(kind, owner.Namespace, owner.Name), time.Second)
+	}
+	handler := artifacts.NewHandler(d.parts.store, offers(d.cache.Source), cold)
+	return d.server.listen("--artifact-addr", d.options.artifactAddr, handler)
+}
