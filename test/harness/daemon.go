@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // Build builds the daemon into dir and returns its path. Go's build cache makes
@@ -82,14 +84,16 @@ func StartWith(env []string, binary, kubeconfig string, flags ...string) (*Daemo
 	args := append([]string{"run", "--kubeconfig=" + kubeconfig, "--metrics-addr=" + d.metrics, "--health-addr=" + d.health}, flags...)
 	d.cmd = exec.Command(binary, args...)
 	d.cmd.Env = append(append(os.Environ(), "RUNTIME_NAMESPACE=flux-system"), env...)
-	dieWithParent(d.cmd)
-	stderr, err := d.cmd.StderrPipe()
+	stderr, said := io.Pipe()
+	d.cmd.Stderr = said
+	ended, err := program.Start(d.cmd)
 	if err != nil {
-		return nil, err
-	}
-	if err := d.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start fluxd: %w", err)
 	}
+	go func() {
+		d.err = <-ended
+		_ = said.Close() // never fails
+	}()
 	go d.follow(stderr)
 	return d, nil
 }
@@ -115,7 +119,7 @@ func (d *Daemon) follow(stderr io.Reader) {
 		}
 		d.mu.Unlock()
 	}
-	d.err = d.cmd.Wait()
+	_, _ = io.Copy(io.Discard, stderr) // what follows a line that is too long
 	close(d.done)
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // StockControllers are the programs of Flux that [StartStock] starts, if they
@@ -76,12 +78,12 @@ func startController(name, binary, dir, kubeconfig string) (*controller, error) 
 	c.cmd = exec.Command(binary, args...)
 	c.cmd.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system", "KUBECONFIG="+kubeconfig)
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
-	dieWithParent(c.cmd)
-	if err := c.cmd.Start(); err != nil {
+	ended, err := program.Start(c.cmd)
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {
-		_ = c.cmd.Wait() // the state says how it ended
+		<-ended // the state says how
 		close(c.done)
 	}()
 	return c, nil

@@ -26,35 +26,44 @@ type Process struct {
 
 // Launch starts the command called name of binary, in dir, with no environment
 // but env and a home. Its output is appended to a file in logDir.
-//
-// The kernel ties a child's parent-death signal to the thread that started it,
-// not to the process, so the thread is kept for as long as the child lives.
 func Launch(binary, name string, args []string, dir, logDir string, env ...string) (*Process, error) {
 	p := &Process{name: name, log: filepath.Join(logDir, filepath.Base(name)+".log"), done: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+	defer log.Close() // the child has its own
 	p.cmd = exec.Command(binary, append([]string{name}, args...)...)
 	p.cmd.Dir, p.cmd.Env = dir, append([]string{"HOME=" + dir}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = childAttributes()
-
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		defer log.Close()
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-			close(p.done)
-		}
-	}()
-	if err := <-started; err != nil {
+	ended, err := Start(p.cmd)
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+	go func() {
+		p.err = <-ended
+		close(p.done)
+	}()
 	return p, nil
+}
+
+// Start starts cmd as a child that dies with this process, and sends how it has
+// ended.
+//
+// The kernel ties a child's parent-death signal to the thread that started it,
+// not to the process, so the thread is kept for as long as the child lives.
+func Start(cmd *exec.Cmd) (ended <-chan error, err error) {
+	cmd.SysProcAttr = childAttributes()
+	started, end := make(chan error), make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			end <- cmd.Wait()
+		}
+	}()
+	return end, <-started
 }
 
 // PID is the number of the process.
