@@ -1,0 +1,21 @@
+// Package helm reads Helm repositories and makes charts. It knows nothing of
+// Kubernetes.
+//
+// # Indexes
+//
+// The index of a public repository has tens of megabytes and a thousand
+// charts, of which a cluster wants three. It is therefore never held: it is
+// read once as it passes by, for the charts that are wanted, and what stays is
+// the answer to each [Want], a few hundred bytes. Its digest and size are taken
+// on the way.
+//
+// The scanner follows where the lines of block YAML and the brackets of JSON
+// begin and end, without decoding them. Only the text of an entry that may be
+// the answer, told by its name and version, goes to a real parser, which is as
+// strict as Helm's. What the scanner does not follow without doubt, such as
+// anchors, tags and keys of several lines, makes the whole document be read
+// again by the parser, if it is small. So a document that the scanner accepts
+// means what the parser says it means, and the tests hold both against each
+// other. What nobody wants is not validated: a bad entry harms those who want
+// its chart.
+package helm
