@@ -10,6 +10,8 @@ import (
 	"io"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/fluxd/fluxd/pkg/artifacts"
 )
 
 // scan reads an index as it passes by and keeps the answers alone. errLayout
@@ -81,14 +83,8 @@ func (d *desk) item1(v any) ([]byte, error) {
 // index takes.
 const roomFactor = 16
 
-// Memory is what reading may take beside its small buffers.
-type Memory interface {
-	// Grow takes n bytes more and waits until it may.
-	Grow(ctx context.Context, n int64) error
-}
-
 // readWhole reads an index that cannot be scanned, if it is small enough.
-func readWhole(ctx context.Context, r io.Reader, limit int64, memory Memory, wants []Want) (map[Want]answer, error) {
+func readWhole(ctx context.Context, r io.Reader, limit int64, memory *artifacts.Share, wants []Want) (map[Want]answer, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err

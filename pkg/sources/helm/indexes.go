@@ -1,0 +1,214 @@
+package helm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// ErrMoved says that an index is not the recorded one any more.
+var ErrMoved = errors.New("the index has changed since it was recorded")
+
+// maxWants is how many wants one index may have.
+const maxWants = 4096
+
+// Source names a repository among all, as namespace and name.
+type Source struct{ Namespace, Name string }
+
+// Indexes is what the process knows of the indexes of its repositories: for each the
+// digest, what the server needs to say that it is unchanged, and the answer to every
+// want. It is safe for concurrent use.
+//
+// There is one read of an index at a time. It answers all that is wanted by then;
+// whoever wants more meanwhile waits and has the index read once more, together with
+// all others that came late.
+type Indexes struct {
+	options IndexOptions
+	wants   func(Source) []Want
+
+	mu    sync.Mutex // guards what follows, and the fields of every known
+	known map[Source]*known
+}
+
+// known is what is known of one index.
+type known struct {
+	url  string
+	last *reading // nil until the first
+	busy *busy    // nil while nobody reads
+}
+
+// busy is a read under way.
+type busy struct {
+	url  string
+	done chan struct{}
+	err  error // once it is done
+}
+
+// NewIndexes returns one that knows nothing. Wants returns all that is wanted of
+// a repository, however often it was asked for before.
+func NewIndexes(wants func(Source) []Want, o IndexOptions) *Indexes {
+	return &Indexes{options: o, wants: wants, known: make(map[Source]*known)}
+}
+
+// Refresh has the index of a repository read if there is news, or if something is
+// wanted that it has not been asked for. A read that is under way is as good.
+func (x *Indexes) Refresh(ctx context.Context, source Source, r *Repository) (Summary, error) {
+	for {
+		k, other := x.enter(source, r)
+		if other != nil {
+			if err := other.wait(ctx); retry(ctx, err) || err == nil && other.url != r.access.URL {
+				continue
+			} else if err != nil {
+				return Summary{}, err
+			}
+			if s, ok := x.summary(source); ok {
+				return s, nil
+			}
+			continue
+		}
+		err := x.read(ctx, source, k, r, nil, "")
+		if err != nil {
+			return Summary{}, err
+		}
+		if s, ok := x.summary(source); ok {
+			return s, nil
+		}
+	}
+}
+
+// Answer returns the release that a want stands for. The index is read if it was
+// not yet read for it. With a pin, which is a digest, only the index of that digest
+// counts; any other is [ErrMoved] and not remembered. [ErrNoChart] and [ErrEntry] are
+// answers as well.
+func (x *Indexes) Answer(ctx context.Context, source Source, r *Repository, want Want, pin string) (Release, error) {
+	for {
+		if a, ok, err := x.lookup(source, r, want, pin); ok || err != nil {
+			return a.release, errors.Join(err, a.err)
+		}
+		k, other := x.enter(source, r)
+		if other != nil {
+			if err := other.wait(ctx); err != nil && !retry(ctx, err) {
+				return Release{}, err
+			}
+			continue
+		}
+		if err := x.read(ctx, source, k, r, &want, pin); err != nil {
+			return Release{}, err
+		}
+	}
+}
+
+// lookup returns an answer that is known.
+func (x *Indexes) lookup(source Source, r *Repository, want Want, pin string) (answer, bool, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k := x.known[source]
+	if k == nil || k.last == nil || k.url != r.access.URL {
+		return answer{}, false, nil
+	}
+	if pin != "" && k.last.Digest != pin {
+		return answer{}, false, ErrMoved
+	}
+	a, ok := k.last.answers[want]
+	return a, ok, nil
+}
+
+func (x *Indexes) summary(source Source) (Summary, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k := x.known[source]
+	if k == nil || k.last == nil {
+		return Summary{}, false
+	}
+	return k.last.Summary, true
+}
+
+// Forget drops what is known of an index.
+func (x *Indexes) Forget(source Source) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.known, source)
+}
+
+// enter makes the caller the one who reads, or returns the read that is under way.
+func (x *Indexes) enter(source Source, r *Repository) (*known, *busy) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k := x.known[source]
+	if k == nil {
+		k = &known{}
+		x.known[source] = k
+	}
+	if k.busy != nil {
+		return nil, k.busy
+	}
+	k.busy = &busy{url: r.access.URL, done: make(chan struct{}), err: errUnfinished}
+	return k, nil
+}
+
+// errUnfinished is what others see if a reader panics; they go on in its place.
+var errUnfinished = errors.Join(errors.New("the index was not read"), context.Canceled)
+
+// read reads the index, after enter, and lets others know.
+func (x *Indexes) read(ctx context.Context, source Source, k *known, r *Repository, extra *Want, pin string) (err error) {
+	mine := k.busy
+	defer func() {
+		x.mu.Lock()
+		k.busy = nil
+		x.mu.Unlock()
+		close(mine.done)
+	}()
+	wants := slices.Clone(x.wants(source))
+	if extra != nil && !slices.Contains(wants, *extra) {
+		wants = append(wants, *extra)
+	}
+	if len(wants) > maxWants {
+		mine.err = fmt.Errorf("more than %d charts are wanted of one repository", maxWants)
+		return mine.err
+	}
+	previous := x.previous(k, r, wants)
+	got, err := r.read(ctx, previous, wants, x.options)
+	if err == nil && pin != "" && got != nil && got.Digest != pin {
+		err = ErrMoved
+	}
+	mine.err = err
+	if err != nil || got == nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k.url, k.last = r.access.URL, got
+	return nil
+}
+
+// previous returns the last reading if it would still do, were there no news.
+func (x *Indexes) previous(k *known, r *Repository, wants []Want) *reading {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if k.last == nil || k.url != r.access.URL {
+		return nil
+	}
+	for _, w := range wants {
+		if _, ok := k.last.answers[w]; !ok {
+			return nil
+		}
+	}
+	return k.last
+}
+
+// wait returns the error of a read by somebody else once it is over.
+func (b *busy) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-b.done:
+		return b.err
+	}
+}
+
+// retry says whether the read of somebody else was merely told to stop.
+func retry(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+}
