@@ -54,7 +54,7 @@ type reading struct {
 
 // read reads the index for the wants. With a previous reading it asks whether there
 // is news, and returns nil if there is none.
-func (r *Repository) read(ctx context.Context, previous *reading, wants []Want, o IndexOptions) (*reading, error) {
+func (r *Repository) read(ctx context.Context, previous *reading, wants []Want) (*reading, error) {
 	header := http.Header{}
 	if previous != nil {
 		if previous.etag != "" {
@@ -63,20 +63,20 @@ func (r *Repository) read(ctx context.Context, previous *reading, wants []Want, 
 			header.Set("If-Modified-Since", previous.modified)
 		}
 	}
-	got, err := r.readOnce(ctx, header, o, func(body io.Reader) (map[Want]answer, error) { return scan(body, wants) })
+	got, err := r.readOnce(ctx, header, func(body io.Reader) (map[Want]answer, error) { return scan(body, wants) })
 	if !isLayout(err) {
 		return got, err
 	}
-	share := o.Headroom.Share()
+	share := r.access.Index.Headroom.Share()
 	defer share.Leave()
-	return r.readOnce(ctx, http.Header{}, o, func(body io.Reader) (map[Want]answer, error) {
-		return readWhole(ctx, body, min(maxWhole, o.bytes()), share, wants)
+	return r.readOnce(ctx, http.Header{}, func(body io.Reader) (map[Want]answer, error) {
+		return readWhole(ctx, body, min(maxWhole, r.access.Index.bytes()), share, wants)
 	})
 }
 
 // readOnce sends one request for the index and has the answer taken in. It returns
 // nil if the server says that there is nothing new.
-func (r *Repository) readOnce(ctx context.Context, header http.Header, o IndexOptions, take func(io.Reader) (map[Want]answer, error)) (*reading, error) {
+func (r *Repository) readOnce(ctx context.Context, header http.Header, take func(io.Reader) (map[Want]answer, error)) (*reading, error) {
 	u := r.indexURL()
 	res, err := r.get(ctx, u, header, http.StatusNotModified)
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *Repository) readOnce(ctx context.Context, header http.Header, o IndexOp
 		}
 		return nil, nil
 	}
-	limit := o.bytes()
+	limit := r.access.Index.bytes()
 	if res.ContentLength > limit {
 		return nil, tooLong(bareURL(u), res.ContentLength, limit)
 	}
@@ -195,22 +195,4 @@ func (r Release) check(data []byte) error {
 		return fmt.Errorf("%w: it is %s, not %s", ErrDigest, got, want)
 	}
 	return nil
-}
-
-// Find reads the index once, for several wants, and remembers nothing. The errors
-// are by want.
-func (r *Repository) Find(ctx context.Context, wants []Want, o IndexOptions) (map[Want]Release, map[Want]error, error) {
-	got, err := r.read(ctx, nil, wants, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	releases, failures := make(map[Want]Release), make(map[Want]error)
-	for want, a := range got.answers {
-		if a.err != nil {
-			failures[want] = a.err
-		} else {
-			releases[want] = a.release
-		}
-	}
-	return releases, failures, nil
 }

@@ -25,8 +25,7 @@ type Source struct{ Namespace, Name string }
 // whoever wants more meanwhile waits and has the index read once more, together with
 // all others that came late.
 type Indexes struct {
-	options IndexOptions
-	wants   func(Source) []Want
+	wants func(Source) []Want
 
 	mu    sync.Mutex // guards what follows, and the fields of every known
 	known map[Source]*known
@@ -48,8 +47,8 @@ type busy struct {
 
 // NewIndexes returns one that knows nothing. Wants returns all that is wanted of
 // a repository, however often it was asked for before.
-func NewIndexes(wants func(Source) []Want, o IndexOptions) *Indexes {
-	return &Indexes{options: o, wants: wants, known: make(map[Source]*known)}
+func NewIndexes(wants func(Source) []Want) *Indexes {
+	return &Indexes{wants: wants, known: make(map[Source]*known)}
 }
 
 // Refresh has the index of a repository read if there is news, or if something is
@@ -169,7 +168,7 @@ func (x *Indexes) read(ctx context.Context, source Source, k *known, r *Reposito
 		return mine.err
 	}
 	previous := x.previous(k, r, wants)
-	got, err := r.read(ctx, previous, wants, x.options)
+	got, err := r.read(ctx, previous, wants)
 	if err == nil && pin != "" && got != nil && got.Digest != pin {
 		err = ErrMoved
 	}

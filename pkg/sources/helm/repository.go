@@ -52,6 +52,8 @@ type Access struct {
 	// PassCredentials sends them to whatever host the index or a redirect names.
 	// Otherwise only the scheme, host and port of URL get them.
 	PassCredentials bool
+	// Index bounds what reading the index may take.
+	Index IndexOptions
 }
 
 // Repository is a Helm repository that speaks HTTP. The time of its methods is

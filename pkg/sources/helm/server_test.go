@@ -98,7 +98,7 @@ var source = Source{"apps", "charts"}
 func TestRefresh(t *testing.T) {
 	s := serve(t, generated)
 	r := s.repository(t, Access{})
-	x := NewIndexes(fixed(Want{"alpine", "*"}), IndexOptions{})
+	x := NewIndexes(fixed(Want{"alpine", "*"}))
 	check := func(index string, asked, whole int) {
 		t.Helper()
 		got, err := x.Refresh(t.Context(), source, r)
@@ -135,7 +135,7 @@ func TestRefresh(t *testing.T) {
 func TestAnswerPinned(t *testing.T) {
 	s := serve(t, generated)
 	r := s.repository(t, Access{})
-	x := NewIndexes(fixed(), IndexOptions{})
+	x := NewIndexes(fixed())
 	pin := "sha256:" + sumOf(generated)
 	if got, err := x.Answer(t.Context(), source, r, Want{"alpine", "*"}, pin); err != nil || got.Version != "0.2.0" {
 		t.Errorf("got %+v, %v", got, err)
@@ -165,7 +165,7 @@ func TestOneReadForAll(t *testing.T) {
 	}))
 	defer web.Close()
 	r := repository(t, Access{URL: web.URL})
-	x := NewIndexes(fixed(Want{"alpine", "*"}, Want{"nginx", "*"}), IndexOptions{})
+	x := NewIndexes(fixed(Want{"alpine", "*"}, Want{"nginx", "*"}))
 	var running sync.WaitGroup
 	for i := range 20 {
 		running.Go(func() {
@@ -201,7 +201,7 @@ func TestReaderStops(t *testing.T) {
 	}))
 	defer web.Close()
 	r := repository(t, Access{URL: web.URL})
-	x := NewIndexes(fixed(Want{"alpine", "*"}), IndexOptions{})
+	x := NewIndexes(fixed(Want{"alpine", "*"}))
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() {
@@ -271,10 +271,10 @@ func TestBadServers(t *testing.T) {
 			t.Parallel()
 			web := httptest.NewServer(tc.serve)
 			defer web.Close()
-			r := repository(t, Access{URL: web.URL + "?token=hidden", Username: "user", Password: "secret"})
+			r := repository(t, Access{URL: web.URL + "?token=hidden", Username: "user", Password: "secret", Index: IndexOptions{Bytes: 10 << 20}})
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			_, _, err := r.Find(ctx, nil, IndexOptions{Bytes: 10 << 20})
+			_, err := r.read(ctx, nil, nil)
 			if !tc.want(err) {
 				t.Errorf("got %v", err)
 			}
@@ -300,8 +300,8 @@ func status(code int) func(error) bool {
 func TestOddLayout(t *testing.T) {
 	flow := "{apiVersion: v1, entries: {a: [{name: a, version: 1.0.0, urls: [x]}]}}\n"
 	s := serve(t, flow)
-	r := s.repository(t, Access{})
-	x := NewIndexes(fixed(Want{"a", ""}), IndexOptions{Headroom: artifacts.NewHeadroom(1 << 20)})
+	r := s.repository(t, Access{Index: IndexOptions{Headroom: artifacts.NewHeadroom(1 << 20)}})
+	x := NewIndexes(fixed(Want{"a", ""}))
 	got, err := x.Answer(t.Context(), source, r, Want{"a", ""}, "")
 	if err != nil || got.URL != "x" {
 		t.Fatalf("got %+v, %v", got, err)
@@ -394,7 +394,7 @@ func TestDownload(t *testing.T) {
 func TestUntrustedServer(t *testing.T) {
 	web := httptest.NewTLSServer(http.NotFoundHandler())
 	defer web.Close()
-	_, _, err := repository(t, Access{URL: web.URL}).Find(t.Context(), nil, IndexOptions{})
+	_, err := repository(t, Access{URL: web.URL}).read(t.Context(), nil, nil)
 	if !Unauthorized(err) {
 		t.Errorf("got %v", err)
 	}
