@@ -55,8 +55,16 @@ func Inspect(ctx context.Context, archive []byte, l Limits) (Identity, error) {
 }
 
 // InspectDir reads what the chart in a folder of a tree says that it is.
-func InspectDir(tree fs.FS, dir string) (Identity, error) {
-	return identify(func(name string) ([]byte, error) { return fs.ReadFile(tree, path.Join(dir, name)) })
+func InspectDir(tree fs.FS, dir string, l Limits) (Identity, error) {
+	limit := l.orDefaults().File
+	return identify(func(name string) ([]byte, error) {
+		name = path.Join(dir, name)
+		if info, err := fs.Stat(tree, name); err != nil || info.Size() > limit {
+			return nil, fs.ErrNotExist
+		}
+		data, err := fs.ReadFile(tree, name)
+		return bytes.TrimPrefix(data, utf8BOM), err
+	})
 }
 
 // identify reads the metadata of a chart: Chart.yaml, and for charts of the first

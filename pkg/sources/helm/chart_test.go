@@ -3,11 +3,9 @@ package helm
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -18,95 +16,38 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/sources/helm/helmtest"
 )
 
-// member is an entry of an archive.
-type member struct {
-	name, content string
-	kind          byte // of a tar header; zero is a file
-}
+type member = helmtest.Member
 
-func pack(t testing.TB, members ...member) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	z := gzip.NewWriter(&out)
-	w := tar.NewWriter(z)
-	for _, m := range members {
-		h := &tar.Header{Name: m.name, Typeflag: m.kind, Mode: 0o644, Size: int64(len(m.content))}
-		if m.kind == tar.TypeSymlink {
-			h.Linkname, h.Size = m.content, 0
-		}
-		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
-		}
-		if h.Size > 0 {
-			if _, err := io.WriteString(w, m.content); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := errors.Join(w.Close(), z.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
+func pack(members ...member) []byte { return helmtest.Pack(members...) }
 
 func manifest(name, version string, more ...string) string {
-	return "apiVersion: v2\nname: " + name + "\nversion: " + version + "\n" + strings.Join(more, "")
+	return helmtest.Manifest(name, version, more...)
 }
 
-// simpleChart is a packaged chart.
-func simpleChart(t testing.TB, name, version string, more ...member) []byte {
-	t.Helper()
-	return pack(t, append([]member{
-		{name: name + "/Chart.yaml", content: manifest(name, version)},
-		{name: name + "/values.yaml", content: "color: red\nsize: 1\n"},
-		{name: name + "/templates/x.yaml", content: "x: {{ .Values.color }}\n"},
-	}, more...)...)
-}
-
-// files returns what is in a packaged chart.
 func files(t testing.TB, archive []byte) map[string]string {
 	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(archive))
+	got, err := helmtest.Files(archive)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make(map[string]string)
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return out
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, twice := out[h.Name]; twice {
-			t.Errorf("%s is there twice", h.Name)
-		}
-		out[h.Name] = string(data)
-		if h.ModTime.Unix() != 0 {
-			t.Errorf("%s has the time %s", h.Name, h.ModTime)
-		}
-	}
+	return got
 }
 
 func TestBadArchives(t *testing.T) {
-	good := simpleChart(t, "a", "1.0.0")
+	good := helmtest.Chart("a", "1.0.0")
 	zeros := strings.Repeat("\x00", 4<<20)
-	many := []member{{name: "a/Chart.yaml", content: manifest("a", "1.0.0")}}
+	many := []member{{Name: "a/Chart.yaml", Content: manifest("a", "1.0.0")}}
 	for i := range 300 {
-		many = append(many, member{name: fmt.Sprintf("a/f%d", i)})
+		many = append(many, member{Name: fmt.Sprintf("a/f%d", i)})
 	}
 	nested := good
 	for range maxNesting + 1 {
-		nested = pack(t, member{name: "a/Chart.yaml", content: manifest("a", "1.0.0")}, member{name: "a/charts/a.tgz", content: string(nested)})
+		nested = pack(member{Name: "a/Chart.yaml", Content: manifest("a", "1.0.0")}, member{Name: "a/charts/a.tgz", Content: string(nested)})
 	}
-	bomb := pack(t, member{name: "a/Chart.yaml", content: manifest("a", "1.0.0")}, member{name: "a/x", content: zeros}, member{name: "a/y", content: zeros})
+	bomb := pack(member{Name: "a/Chart.yaml", Content: manifest("a", "1.0.0")}, member{Name: "a/x", Content: zeros}, member{Name: "a/y", Content: zeros})
 	limits := Limits{Total: 10 << 20, Files: 200}
 	for name, tc := range map[string]struct {
 		archive []byte
@@ -115,29 +56,29 @@ func TestBadArchives(t *testing.T) {
 		"good":                    {good, nil},
 		"nothing":                 {nil, ErrChart},
 		"a page":                  {[]byte("<html>sign in</html>"), ErrChart},
-		"an empty archive":        {pack(t), ErrChart},
+		"an empty archive":        {pack(), ErrChart},
 		"cut":                     {good[:len(good)/2], ErrChart},
 		"cut in the checksum":     {good[:len(good)-4], ErrChart},
 		"damaged":                 {append(slices.Clone(good[:len(good)-8]), 1, 2, 3, 4, 5, 6, 7, 8), ErrChart},
-		"a large file":            {pack(t, member{name: "a/Chart.yaml", content: zeros + zeros}), ErrTooLarge},
-		"large files":             {pack(t, member{name: "a/x", content: zeros}, member{name: "a/y", content: zeros}, member{name: "a/z", content: zeros}), ErrTooLarge},
-		"many files":              {pack(t, many...), ErrTooLarge},
-		"nested bombs":            {pack(t, member{name: "a/charts/a.tgz", content: string(bomb)}, member{name: "a/charts/b.tgz", content: string(bomb)}), ErrTooLarge},
+		"a large file":            {pack(member{Name: "a/Chart.yaml", Content: zeros + zeros}), ErrTooLarge},
+		"large files":             {pack(member{Name: "a/x", Content: zeros}, member{Name: "a/y", Content: zeros}, member{Name: "a/z", Content: zeros}), ErrTooLarge},
+		"many files":              {pack(many...), ErrTooLarge},
+		"nested bombs":            {pack(member{Name: "a/charts/a.tgz", Content: string(bomb)}, member{Name: "a/charts/b.tgz", Content: string(bomb)}), ErrTooLarge},
 		"nested without end":      {nested, ErrChart},
-		"a nested page":           {simpleChart(t, "a", "1.0.0", member{name: "a/charts/b.tgz", content: "<html>"}), ErrChart},
-		"a path that leads out":   {simpleChart(t, "a", "1.0.0", member{name: "a/../../x"}), ErrChart},
-		"an absolute path":        {simpleChart(t, "a", "1.0.0", member{name: "/etc/passwd"}), ErrChart},
-		"an absolute inner path":  {simpleChart(t, "a", "1.0.0", member{name: "a//etc/passwd"}), ErrChart},
-		"a Windows path":          {simpleChart(t, "a", "1.0.0", member{name: `a\..\..\x`}), ErrChart},
-		"a drive":                 {simpleChart(t, "a", "1.0.0", member{name: `a\c:\x`}), ErrChart},
-		"a file beside the chart": {simpleChart(t, "a", "1.0.0", member{name: "x"}), ErrChart},
-		"no Chart.yaml":           {pack(t, member{name: "a/values.yaml"}), ErrChart},
-		"a bad Chart.yaml":        {pack(t, member{name: "a/Chart.yaml", content: "["}), ErrChart},
-		"no name":                 {pack(t, member{name: "a/Chart.yaml", content: manifest("''", "1.0.0")}), ErrChart},
-		"a name that leads out":   {pack(t, member{name: "a/Chart.yaml", content: manifest("../a", "1.0.0")}), ErrChart},
-		"a version that is none":  {pack(t, member{name: "a/Chart.yaml", content: manifest("a", "latest")}), ErrChart},
-		"a symbolic link is an empty file, as to Helm": {simpleChart(t, "a", "1.0.0", member{"a/passwd", "/etc/passwd", tar.TypeSymlink}), nil},
-		"folders": {simpleChart(t, "a", "1.0.0", member{"a/", "", tar.TypeDir}, member{"a/templates/", "", tar.TypeDir}), nil},
+		"a nested page":           {helmtest.Chart("a", "1.0.0", member{Name: "a/charts/b.tgz", Content: "<html>"}), ErrChart},
+		"a path that leads out":   {helmtest.Chart("a", "1.0.0", member{Name: "a/../../x"}), ErrChart},
+		"an absolute path":        {helmtest.Chart("a", "1.0.0", member{Name: "/etc/passwd"}), ErrChart},
+		"an absolute inner path":  {helmtest.Chart("a", "1.0.0", member{Name: "a//etc/passwd"}), ErrChart},
+		"a Windows path":          {helmtest.Chart("a", "1.0.0", member{Name: `a\..\..\x`}), ErrChart},
+		"a drive":                 {helmtest.Chart("a", "1.0.0", member{Name: `a\c:\x`}), ErrChart},
+		"a file beside the chart": {helmtest.Chart("a", "1.0.0", member{Name: "x"}), ErrChart},
+		"no Chart.yaml":           {pack(member{Name: "a/values.yaml"}), ErrChart},
+		"a bad Chart.yaml":        {pack(member{Name: "a/Chart.yaml", Content: "["}), ErrChart},
+		"no name":                 {pack(member{Name: "a/Chart.yaml", Content: manifest("''", "1.0.0")}), ErrChart},
+		"a name that leads out":   {pack(member{Name: "a/Chart.yaml", Content: manifest("../a", "1.0.0")}), ErrChart},
+		"a version that is none":  {pack(member{Name: "a/Chart.yaml", Content: manifest("a", "latest")}), ErrChart},
+		"a symbolic link is an empty file, as to Helm": {helmtest.Chart("a", "1.0.0", member{Name: "a/passwd", Content: "/etc/passwd", Type: tar.TypeSymlink}), nil},
+		"folders": {helmtest.Chart("a", "1.0.0", member{Name: "a/", Content: "", Type: tar.TypeDir}, member{Name: "a/templates/", Content: "", Type: tar.TypeDir}), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Inspect(t.Context(), tc.archive, limits)
@@ -185,7 +126,7 @@ func TestLoadDir(t *testing.T) {
 		"charts/a/templates/a.yaml":     "a",
 		"charts/a/charts/s/Chart.yaml":  manifest("s", "0.1.0"),
 		"charts/a/charts/s/values.yaml": "",
-		"charts/a/charts/t-2.tgz":       string(simpleChart(t, "t", "2.0.0")),
+		"charts/a/charts/t-2.tgz":       string(helmtest.Chart("t", "2.0.0")),
 		"charts/a/values.schema.json":   "{}",
 		"outside":                       "no",
 	}
@@ -294,7 +235,7 @@ func TestMergeValues(t *testing.T) {
 			}
 		})
 	}
-	c, err := Load(t.Context(), pack(t, member{name: "a/Chart.yaml", content: manifest("a", "1.0.0")}, member{name: "a/x.yaml", content: "x: 1"}), Limits{})
+	c, err := Load(t.Context(), pack(member{Name: "a/Chart.yaml", Content: manifest("a", "1.0.0")}, member{Name: "a/x.yaml", Content: "x: 1"}), Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,12 +278,12 @@ func TestResolve(t *testing.T) {
 	repositories := func(_ context.Context, url string) (Puller, error) {
 		switch url {
 		case "https://charts.test/stable/", "oci://charts.test/stable":
-			return shelf{{"x", "1.x"}: simpleChart(t, "x", "1.2.0"), {"w", "2.0.0"}: simpleChart(t, "w", "2.0.0"), {"bad", "1"}: []byte("<html>")}, nil
+			return shelf{{"x", "1.x"}: helmtest.Chart("x", "1.2.0"), {"w", "2.0.0"}: helmtest.Chart("w", "2.0.0"), {"bad", "1"}: []byte("<html>")}, nil
 		}
 		return nil, fmt.Errorf("%w %s", ErrURL, url)
 	}
 	local := map[string]string{
-		"libs/l/Chart.yaml": manifest("l", "0.3.0"), "libs/l/values.yaml": "", "libs/m-1.tgz": string(simpleChart(t, "m", "1.0.0")),
+		"libs/l/Chart.yaml": manifest("l", "0.3.0"), "libs/l/values.yaml": "", "libs/m-1.tgz": string(helmtest.Chart("m", "1.0.0")),
 	}
 	dep := func(name, version, repository string, more ...string) string {
 		return fmt.Sprintf("- {name: %s, version: %q, repository: %q%s}\n", name, version, repository, strings.Join(more, ""))
@@ -455,22 +396,22 @@ func TestResolve(t *testing.T) {
 }
 
 func TestPull(t *testing.T) {
-	archive := simpleChart(t, "alpine", "0.1.0")
+	archive := helmtest.Chart("alpine", "0.1.0")
 	s := serve(t, generated)
-	s.put("/charts/alpine-0.1.0.tgz", string(archive))
+	s.Put("/charts/alpine-0.1.0.tgz", archive)
 	index := strings.ReplaceAll(generated, "bbb", sumOf(string(archive)))
-	s.put("/charts/index.yaml", index)
+	s.Put("/charts/index.yaml", []byte(index))
 	want := Want{"alpine", "0.1.0"}
-	got, err := s.repository(t, Access{}).Pull(t.Context(), []Want{want}, 1<<20)
+	got, err := below(t, s, Access{}).Pull(t.Context(), []Want{want}, 1<<20)
 	if err != nil || !bytes.Equal(got[want], archive) {
 		t.Errorf("got %d bytes, %v", len(got[want]), err)
 	}
-	if _, err := s.repository(t, Access{}).Pull(t.Context(), []Want{{"gone", ""}}, 1<<20); !errors.Is(err, ErrNoChart) {
+	if _, err := below(t, s, Access{}).Pull(t.Context(), []Want{{"gone", ""}}, 1<<20); !errors.Is(err, ErrNoChart) {
 		t.Errorf("got %v", err)
 	}
-	s.put("/charts/index.yaml", generated)
-	s.put("/charts/index.yaml", strings.ReplaceAll(generated, "bbb", sumOf("else")))
-	if _, err := s.repository(t, Access{}).Pull(t.Context(), []Want{want}, 1<<20); !errors.Is(err, ErrDigest) {
+	s.Put("/charts/index.yaml", []byte(generated))
+	s.Put("/charts/index.yaml", []byte(strings.ReplaceAll(generated, "bbb", sumOf("else"))))
+	if _, err := below(t, s, Access{}).Pull(t.Context(), []Want{want}, 1<<20); !errors.Is(err, ErrDigest) {
 		t.Errorf("got %v", err)
 	}
 }

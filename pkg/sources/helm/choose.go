@@ -119,6 +119,12 @@ func parseVersion(text string) (*semver.Version, error) {
 	return semver.NewVersion(text)
 }
 
+// IsVersion says whether a text is a complete version, not a range.
+func IsVersion(text string) bool {
+	_, err := parseVersion(text)
+	return err == nil
+}
+
 // desk hands the entries of an index to the choosers of their name.
 type desk struct {
 	format   format

@@ -127,7 +127,7 @@ func (c *Chart) addLocal(tree fs.FS, d *chart.Dependency) error {
 	if err != nil {
 		return errors.New("its repository is not a URL")
 	}
-	where := confined(c.path, u.Host, u.Path)
+	where := Confined(c.path, u.Host, u.Path)
 	constraint, err := semver.NewConstraint(d.Version)
 	if err != nil {
 		return fmt.Errorf("invalid version/constraint format '%s': %w", clip(d.Version), err)

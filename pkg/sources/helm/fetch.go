@@ -45,6 +45,9 @@ type Summary struct {
 	Size   int64
 }
 
+// Hex returns the digest without its algorithm.
+func (s Summary) Hex() string { return strings.TrimPrefix(s.Digest, "sha256:") }
+
 // reading is what was kept of an index.
 type reading struct {
 	Summary

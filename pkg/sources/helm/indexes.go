@@ -40,7 +40,6 @@ type known struct {
 
 // busy is a read under way.
 type busy struct {
-	url  string
 	done chan struct{}
 	err  error // once it is done
 }
@@ -55,23 +54,17 @@ func NewIndexes(wants func(Source) []Want) *Indexes {
 // wanted that it has not been asked for. A read that is under way is as good.
 func (x *Indexes) Refresh(ctx context.Context, source Source, r *Repository) (Summary, error) {
 	for {
-		k, other := x.enter(source, r)
-		if other != nil {
-			if err := other.wait(ctx); retry(ctx, err) || err == nil && other.url != r.access.URL {
-				continue
-			} else if err != nil {
-				return Summary{}, err
-			}
-			if s, ok := x.summary(source); ok {
-				return s, nil
-			}
+		k, other := x.enter(source)
+		var err error
+		if other == nil {
+			err = x.read(ctx, source, k, r, nil, "")
+		} else if err = other.wait(ctx); retry(ctx, err) {
 			continue
 		}
-		err := x.read(ctx, source, k, r, nil, "")
 		if err != nil {
 			return Summary{}, err
 		}
-		if s, ok := x.summary(source); ok {
+		if s, ok := x.summary(source, r); ok {
 			return s, nil
 		}
 	}
@@ -86,7 +79,7 @@ func (x *Indexes) Answer(ctx context.Context, source Source, r *Repository, want
 		if a, ok, err := x.lookup(source, r, want, pin); ok || err != nil {
 			return a.release, errors.Join(err, a.err)
 		}
-		k, other := x.enter(source, r)
+		k, other := x.enter(source)
 		if other != nil {
 			if err := other.wait(ctx); err != nil && !retry(ctx, err) {
 				return Release{}, err
@@ -95,6 +88,27 @@ func (x *Indexes) Answer(ctx context.Context, source Source, r *Repository, want
 		}
 		if err := x.read(ctx, source, k, r, &want, pin); err != nil {
 			return Release{}, err
+		}
+	}
+}
+
+// Recorded makes sure that the index is the one of a digest and known as such;
+// any other is [ErrMoved].
+func (x *Indexes) Recorded(ctx context.Context, source Source, r *Repository, digest string) error {
+	for {
+		if s, ok := x.summary(source, r); ok {
+			if s.Digest != digest {
+				return ErrMoved
+			}
+			return nil
+		}
+		k, other := x.enter(source)
+		if other == nil {
+			if err := x.read(ctx, source, k, r, nil, digest); err != nil {
+				return err
+			}
+		} else if err := other.wait(ctx); err != nil && !retry(ctx, err) {
+			return err
 		}
 	}
 }
@@ -114,11 +128,12 @@ func (x *Indexes) lookup(source Source, r *Repository, want Want, pin string) (a
 	return a, ok, nil
 }
 
-func (x *Indexes) summary(source Source) (Summary, bool) {
+// summary says what the index is if it is known.
+func (x *Indexes) summary(source Source, r *Repository) (Summary, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	k := x.known[source]
-	if k == nil || k.last == nil {
+	if k == nil || k.last == nil || k.url != r.access.URL {
 		return Summary{}, false
 	}
 	return k.last.Summary, true
@@ -132,7 +147,7 @@ func (x *Indexes) Forget(source Source) {
 }
 
 // enter makes the caller the one who reads, or returns the read that is under way.
-func (x *Indexes) enter(source Source, r *Repository) (*known, *busy) {
+func (x *Indexes) enter(source Source) (*known, *busy) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	k := x.known[source]
@@ -143,7 +158,7 @@ func (x *Indexes) enter(source Source, r *Repository) (*known, *busy) {
 	if k.busy != nil {
 		return nil, k.busy
 	}
-	k.busy = &busy{url: r.access.URL, done: make(chan struct{}), err: errUnfinished}
+	k.busy = &busy{done: make(chan struct{}), err: errUnfinished}
 	return k, nil
 }
 

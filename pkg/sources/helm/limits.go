@@ -34,6 +34,9 @@ func (l Limits) orDefaults() Limits {
 	}
 }
 
+// ArchiveBytes returns how long an archive may be.
+func (l Limits) ArchiveBytes() int64 { return l.orDefaults().Archive }
+
 const (
 	// maxNesting is how deep archives may be nested in the charts folder.
 	maxNesting = 8

@@ -85,6 +85,9 @@ func NewRepository(a Access, t http.RoundTripper) (*Repository, error) {
 	return r, nil
 }
 
+// URL returns the URL that the repository was made with.
+func (r *Repository) URL() string { return r.access.URL }
+
 // bareURL returns a URL without what might be a secret in it.
 func bareURL(u *url.URL) string {
 	if u == nil {

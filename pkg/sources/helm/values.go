@@ -1,11 +1,11 @@
 package helm
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 	"sigs.k8s.io/yaml"
@@ -30,8 +30,7 @@ func (v Values) Trivial() bool {
 
 // MergeValues replaces the default values of the chart by the merged files, which
 // are those of tree, or without one those of the chart itself. Later files win;
-// lists are replaced. It returns the files that were merged, none if that changed
-// nothing.
+// lists are replaced. It returns the files that were merged.
 func (c *Chart) MergeValues(tree fs.FS, v Values) ([]string, error) {
 	if v.Trivial() {
 		return nil, nil
@@ -56,11 +55,7 @@ func (c *Chart) MergeValues(tree fs.FS, v Values) ([]string, error) {
 		merged = merge(merged, values)
 		used = append(used, name)
 	}
-	changed, err := c.replaceValues(merged)
-	if err != nil || !changed {
-		return nil, err
-	}
-	return used, nil
+	return used, c.replaceValues(merged)
 }
 
 // file returns a file of the chart that is neither a template nor metadata.
@@ -84,7 +79,7 @@ func (c *Chart) file(name string) ([]byte, error) {
 
 // readConfined reads a regular file of a tree, which no path leads out of.
 func readConfined(tree fs.FS, name string) ([]byte, error) {
-	name = confined(name)
+	name = Confined(name)
 	info, err := fs.Stat(tree, name)
 	if err != nil {
 		return nil, err
@@ -95,8 +90,8 @@ func readConfined(tree fs.FS, name string) ([]byte, error) {
 	return fs.ReadFile(tree, name)
 }
 
-// confined returns a path within a tree; what would lead out ends at the root.
-func confined(elements ...string) string {
+// Confined returns a path within a tree; what would lead out ends at the root.
+func Confined(elements ...string) string {
 	name := path.Join(append([]string{"/"}, elements...)...)
 	if name == "/" {
 		return "."
@@ -116,25 +111,22 @@ func merge(a, b map[string]any) map[string]any {
 	return a
 }
 
-// replaceValues replaces the default values and says whether that changed them.
-func (c *Chart) replaceValues(values map[string]any) (changed bool, err error) {
+// replaceValues replaces the default values, which there have to be.
+func (c *Chart) replaceValues(values map[string]any) error {
 	var data []byte
 	if len(values) > 0 {
+		var err error
 		if data, err = yaml.Marshal(values); err != nil {
-			return false, fmt.Errorf("%w: %s", ErrValues, clip(err.Error()))
+			return fmt.Errorf("%w: %s", ErrValues, clip(err.Error()))
 		}
 	}
 	for _, f := range c.chart.Raw {
-		if f.Name != valuesFile {
-			continue
+		if f.Name == valuesFile {
+			f.Data, c.chart.Values = data, values
+			return nil
 		}
-		if bytes.Equal(f.Data, data) {
-			return false, nil
-		}
-		f.Data, c.chart.Values = data, values
-		return true, nil
 	}
-	return false, fmt.Errorf("%w: failed to locate values file: %s", ErrValues, valuesFile)
+	return fmt.Errorf("%w: failed to locate values file: %s", ErrValues, valuesFile)
 }
 
 // ErrVersion says that a version is none.
@@ -151,4 +143,10 @@ func WithMetadata(version, metadata string) (string, error) {
 		return "", fmt.Errorf("%w: failed to set SemVer metadata on chart version: %w", ErrVersion, err)
 	}
 	return set.String(), nil
+}
+
+// WithoutMetadata returns a version without its build metadata.
+func WithoutMetadata(version string) string {
+	version, _, _ = strings.Cut(version, "+")
+	return version
 }
