@@ -117,6 +117,9 @@ func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
 	if ctx.Err() != nil {
 		return never, false // shutting down: nothing is reported
 	}
+	if end.err == nil && end.result.Static {
+		return r.release(ctx, work), false
+	}
 	failures := 0
 	e.table.with(r.key, func(s *state) { failures = s.failures })
 	v := settle(work, end, r.plugin.Options(), e.Timing, failures, started)

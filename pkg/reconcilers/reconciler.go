@@ -36,6 +36,10 @@ type Result struct {
 	Again bool
 	// Progress is the message of the Reconciling condition while Again is set.
 	Progress string
+	// Static says that the object is a mere description, which has no status: the
+	// status is saved as the reconciler left it, without any condition of ours, and
+	// the object is let go of. It runs again when it changes.
+	Static bool
 	// Fact is published once the status is saved; nil publishes nothing.
 	Fact *Fact
 }
