@@ -18,8 +18,14 @@ const (
 	// maxSignatures bounds how many signatures of a manifest are looked at.
 	maxSignatures = 50
 	// maxSignature bounds one of them, in bytes.
-	maxSignature = 1 << 20
+	maxSignature = 256 << 10
 )
+
+// Describe implements [signature.Store].
+func (r *Repository) Describe(ctx context.Context, sum string) (mediaType string, size int64, err error) {
+	desc, err := r.resolve(ctx, sum)
+	return desc.MediaType, desc.Size, r.failure(ctx, fmt.Sprintf("find %s in", sum), err)
+}
 
 // Tagged implements [signature.Store].
 func (r *Repository) Tagged(ctx context.Context, tag string) ([]signature.Blob, error) {

@@ -17,10 +17,7 @@ const (
 	other  = "sha256:486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7"
 )
 
-var subject = signature.Subject{
-	Repository: "registry.test/apps", Digest: digest, Size: 5,
-	MediaType: "application/vnd.oci.image.manifest.v1+json",
-}
+var subject = signature.Subject{Repository: "registry.test/apps", Digest: digest}
 
 // attached is a store of what was attached to one manifest.
 type attached struct {
@@ -31,6 +28,17 @@ type attached struct {
 
 func newStore() *attached {
 	return &attached{tagged: map[string][]signature.Blob{}, referring: map[string][]signature.Blob{}}
+}
+
+// mediaType and size are those of the manifest whose digest is above.
+const (
+	mediaType = "application/vnd.oci.image.manifest.v1+json"
+	size      = 5
+)
+
+// Describe implements [signature.Store].
+func (a *attached) Describe(context.Context, string) (string, int64, error) {
+	return mediaType, size, a.err
 }
 
 // Tagged implements [signature.Store].

@@ -20,10 +20,8 @@ var (
 type Subject struct {
 	// Repository is its name, with the registry.
 	Repository string
-	// Digest, MediaType and Size are those of the manifest.
-	Digest    string
-	MediaType string
-	Size      int64
+	// Digest is that of the manifest.
+	Digest string
 }
 
 // Blob is content that is attached to a manifest.
@@ -36,6 +34,8 @@ type Blob struct {
 // Store finds what is attached to a manifest. A store without any such thing returns
 // nothing, and no error.
 type Store interface {
+	// Describe returns the media type and the size of a manifest.
+	Describe(ctx context.Context, digest string) (mediaType string, size int64, err error)
 	// Tagged returns the layers of the manifest with a tag.
 	Tagged(ctx context.Context, tag string) ([]Blob, error)
 	// Referring returns the layers of the manifests of the given type that refer to
