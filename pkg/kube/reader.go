@@ -63,6 +63,24 @@ func (r *Reader) ServiceAccount(ctx context.Context, namespace, name string) (an
 	return account.Metadata.Annotations, err == nil, err
 }
 
+// PullSecrets returns the names of the image pull secrets of a ServiceAccount, and
+// whether there is one.
+func (r *Reader) PullSecrets(ctx context.Context, namespace, name string) (secrets []string, found bool, err error) {
+	var account struct {
+		Secrets []struct {
+			Name string `json:"name"`
+		} `json:"imagePullSecrets"`
+	}
+	err = r.get(ctx, "serviceaccounts", namespace, name, &account)
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
+	}
+	for _, one := range account.Secrets {
+		secrets = append(secrets, one.Name)
+	}
+	return secrets, err == nil, err
+}
+
 // ServiceAccountToken returns a new token of a ServiceAccount that is meant for the
 // given audiences. It is good for as long as the server makes it.
 func (r *Reader) ServiceAccountToken(ctx context.Context, namespace, name string, audiences []string) (string, error) {
