@@ -15,6 +15,7 @@ type schedule struct {
 	heap  dueHeap
 	index map[Key]*due
 	timer *time.Timer
+	over  bool // nothing is due any more
 }
 
 type due struct {
@@ -27,27 +28,23 @@ func newSchedule(fire func(Key)) *schedule {
 	return &schedule{fire: fire, index: make(map[Key]*due)}
 }
 
-// set makes key due at the given time, whatever it was before.
-func (s *schedule) set(key Key, at time.Time) {
+// hasten makes key due at the given time unless it is due earlier.
+func (s *schedule) hasten(key Key, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d, ok := s.index[key]; ok {
+	d, ok := s.index[key]
+	switch {
+	case s.over || ok && !at.Before(d.at):
+		return
+	case ok:
 		d.at = at
 		heap.Fix(&s.heap, d.pos)
-	} else {
-		d := &due{key: key, at: at}
+	default:
+		d = &due{key: key, at: at}
 		s.index[key] = d
 		heap.Push(&s.heap, d)
 	}
 	s.arm()
-}
-
-// hasten makes key due at the given time unless it is due earlier.
-func (s *schedule) hasten(key Key, at time.Time) {
-	if due, ok := s.at(key); ok && due.Before(at) {
-		return
-	}
-	s.set(key, at)
 }
 
 // drop makes key due at no time.
@@ -105,7 +102,7 @@ func (s *schedule) expire() {
 func (s *schedule) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heap, s.index = nil, make(map[Key]*due)
+	s.heap, s.index, s.over = nil, make(map[Key]*due), true
 	if s.timer != nil {
 		s.timer.Stop()
 	}

@@ -30,7 +30,8 @@ func (e *Engine) visit(ctx context.Context, p reconcilers.Plugin, key Key) {
 	case after == 0:
 		e.Wake(key)
 	case after > 0:
-		e.schedule.set(key, time.Now().Add(after))
+		// Earlier, if somebody asked for that while the object ran.
+		e.schedule.hasten(key, time.Now().Add(after))
 	}
 }
 
