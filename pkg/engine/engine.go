@@ -138,13 +138,12 @@ func (e *Engine) Run(ctx context.Context, listed <-chan struct{}) error {
 
 // work takes keys of one kind until the queue closes.
 func (e *Engine) work(ctx context.Context, p reconcilers.Plugin) {
-	lane := e.queue.lanes[p.Kind().GroupKind()]
 	for {
-		key, closed := lane.Get()
-		if closed {
+		key, ok := e.queue.take(p.Kind().GroupKind())
+		if !ok {
 			return
 		}
 		e.visit(ctx, p, key)
-		lane.Done(key)
+		e.queue.giveBack(key)
 	}
 }

@@ -75,21 +75,25 @@ type run struct {
 	base api.Object
 }
 
-// drive decides what the object needs.
+// drive decides what the object needs, and anew before every step of those that
+// take several: it may have been suspended or deleted in between.
 func (r *run) drive(ctx context.Context) time.Duration {
-	switch {
-	case r.base.GetDeletionTimestamp() != nil:
-		return r.finalize(ctx)
-	case r.base.IsSuspended():
-		return r.rest(ctx)
-	}
-	if err := r.claim(ctx); err != nil {
-		return r.excuse(err, "add the finalizer")
-	}
 	for {
+		switch {
+		case r.base.GetDeletionTimestamp() != nil:
+			return r.finalize(ctx)
+		case r.base.IsSuspended():
+			return r.rest(ctx)
+		}
+		if err := r.claim(ctx); err != nil {
+			return r.excuse(err, "add the finalizer")
+		}
 		after, again := r.reconcile(ctx)
 		if !again {
 			return after
+		}
+		if r.engine.queue.closed.Load() {
+			return never // the next process takes the next step
 		}
 	}
 }
