@@ -276,11 +276,12 @@ func (r *run) callFinalize(ctx context.Context, work api.Object) (err error) {
 }
 
 // bury finalizes an object that is gone already, where its kind needs no
-// finalizer, and forgets it.
+// finalizer, and forgets it. A kind that needs one says by its absence that
+// nothing is to be undone: somebody took it off.
 func (r *run) bury(ctx context.Context) time.Duration {
 	var last api.Object
 	r.engine.table.with(r.key, func(s *state) { last = s.buried })
-	if last != nil && !slices.Contains(last.GetFinalizers(), api.Finalizer) {
+	if last != nil && !r.plugin.Options().Finalizer && !slices.Contains(last.GetFinalizers(), api.Finalizer) {
 		if after, ok := r.undo(ctx, last); !ok {
 			return after
 		}
