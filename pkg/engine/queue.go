@@ -27,14 +27,14 @@ func newQueue(kinds []schema.GroupKind) *queue {
 	return q
 }
 
-// add queues key and says whether its kind has a lane.
-func (q *queue) add(key Key) bool {
-	lane, ok := q.lanes[key.GroupKind]
-	if ok {
-		lane.Add(key)
-	}
+// has says whether the kind of key has a lane.
+func (q *queue) has(key Key) bool {
+	_, ok := q.lanes[key.GroupKind]
 	return ok
 }
+
+// add queues key, whose kind has a lane. It does not block.
+func (q *queue) add(key Key) { q.lanes[key.GroupKind].Add(key) }
 
 // take waits for a key of one kind and says whether there is one: there is none
 // once the queue is closed, whatever is still in it. The caller gives it back.

@@ -49,10 +49,16 @@ func (t *table) with(key Key, f func(*state)) {
 	f(s)
 }
 
-// forget drops all that is known of key.
-func (t *table) forget(key Key) {
+// forget drops all that is known of key, unless an object of that name is back:
+// what is known of that one already stays.
+func (t *table) forget(key Key, back func() bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	s := t.states[key]
+	if back() {
+		*s = state{queued: s.queued}
+		return
+	}
 	delete(t.states, key)
 	t.index.drop(key)
 }

@@ -13,10 +13,14 @@ import (
 // Wake runs an object soon, once, however often it is called before. It is how
 // those who watch the world on behalf of an object say that it moved.
 func (e *Engine) Wake(key Key) {
-	if !e.queue.add(key) {
+	if !e.queue.has(key) {
 		return
 	}
-	e.table.with(key, func(s *state) { s.queued = true })
+	// In one step, or else a worker may be done before the state says queued.
+	e.table.with(key, func(s *state) {
+		s.queued = true
+		e.queue.add(key)
+	})
 }
 
 // WakeDependents wakes whoever reads ref.
@@ -37,8 +41,12 @@ func (e *Engine) changed(kind schema.GroupKind, old, obj metav1.Object) {
 	switch {
 	case !ours:
 	case obj == nil:
-		e.gone(key, old)
+		e.remember(key, old)
+		e.Wake(key)
 	default:
+		if old != nil && old.GetUID() != obj.GetUID() {
+			e.remember(key, old) // its deletion was missed
+		}
 		if o, ok := obj.(api.Object); ok {
 			e.know(key, plugin.References(o))
 		}
@@ -62,12 +70,11 @@ func (e *Engine) know(key Key, refs []Key) {
 	}
 }
 
-// gone remembers the last version of a deleted object for its finalization.
-func (e *Engine) gone(key Key, last metav1.Object) {
+// remember keeps the last version of a deleted object for its finalization.
+func (e *Engine) remember(key Key, last metav1.Object) {
 	if o, ok := last.(api.Object); ok {
 		e.table.with(key, func(s *state) { s.buried = o })
 	}
-	e.Wake(key)
 }
 
 // asksForRun says whether a change of an object is a reason to run it: it is

@@ -20,19 +20,24 @@ import (
 
 // visit looks at one object and does what it needs.
 func (e *Engine) visit(ctx context.Context, p reconcilers.Plugin, key Key) {
-	e.schedule.drop(key)
 	e.table.with(key, func(s *state) { s.queued, s.running, s.parked = false, true, false })
+	e.schedule.drop(key)
 	after := e.act(ctx, p, key)
-	e.table.with(key, func(s *state) { s.running, s.parked = false, after == never && !s.queued })
 	switch {
 	case after == gone:
-		e.table.forget(key)
+		e.table.forget(key, func() bool { return e.stored(key) != nil })
+		return
 	case after == 0:
 		e.Wake(key)
 	case after > 0:
 		// Earlier, if somebody asked for that while the object ran.
 		e.schedule.hasten(key, time.Now().Add(after))
 	}
+	e.table.with(key, func(s *state) { s.running, s.parked = false, after == never && !s.queued })
+}
+
+func (e *Engine) stored(key Key) metav1.Object {
+	return e.Cache.Stored(key.GroupKind, key.Namespace, key.Name)
 }
 
 // gone is the delay of an object that is no more.
@@ -49,7 +54,11 @@ func (e *Engine) act(ctx context.Context, p reconcilers.Plugin, key Key) time.Du
 		log.Info("held back: it was being reconciled when the process died", "for", held.String())
 		return held
 	}
-	switch stored := e.Cache.Stored(key.GroupKind, key.Namespace, key.Name).(type) {
+	current := e.stored(key)
+	if after, ok := r.succeed(ctx, current); !ok {
+		return after
+	}
+	switch stored := current.(type) {
 	case *kube.Undecodable:
 		return r.refuse(ctx, stored)
 	case api.Object:
@@ -281,7 +290,7 @@ func (r *run) callFinalize(ctx context.Context, work api.Object) (err error) {
 func (r *run) bury(ctx context.Context) time.Duration {
 	var last api.Object
 	r.engine.table.with(r.key, func(s *state) { last = s.buried })
-	if last != nil && !r.plugin.Options().Finalizer && !slices.Contains(last.GetFinalizers(), api.Finalizer) {
+	if last != nil && r.leftovers(last) {
 		if after, ok := r.undo(ctx, last); !ok {
 			return after
 		}
@@ -290,6 +299,33 @@ func (r *run) bury(ctx context.Context) time.Duration {
 		r.engine.Observer.Forgotten(r.key)
 	}
 	return gone
+}
+
+// leftovers says whether an object that is gone has yet to be finalized.
+func (r *run) leftovers(last api.Object) bool {
+	return !r.plugin.Options().Finalizer && !slices.Contains(last.GetFinalizers(), api.Finalizer)
+}
+
+// succeed finalizes the predecessor of an object that was deleted and created
+// again under its name before anybody looked, and says whether that is complete,
+// or else when to go on.
+func (r *run) succeed(ctx context.Context, obj metav1.Object) (after time.Duration, ok bool) {
+	var last api.Object
+	r.engine.table.with(r.key, func(s *state) { last = s.buried })
+	if obj == nil || last == nil {
+		return 0, true
+	}
+	if last.GetUID() != obj.GetUID() {
+		if r.leftovers(last) {
+			if after, ok := r.undo(ctx, last); !ok {
+				return after, false
+			}
+		}
+		r.engine.table.with(r.key, func(s *state) { *s = state{queued: s.queued, running: true} })
+		return 0, true
+	}
+	r.engine.table.with(r.key, func(s *state) { s.buried = nil })
+	return 0, true
 }
 
 // refuse tells people that the object does not decode.
