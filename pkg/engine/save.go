@@ -2,16 +2,17 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/kube"
-	"github.com/fluxd/fluxd/pkg/reconcilers"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,10 +67,11 @@ func (r *run) rebase(ctx context.Context, work api.Object) error {
 }
 
 // adopt returns ours with those live conditions that were not there before and
-// that we do not set: somebody else's.
+// that we do not set: somebody else's. Those that the engine sets never are.
 func adopt(ours, before, live []metav1.Condition) []metav1.Condition {
+	own := []string{api.ConditionReady, api.ConditionReconciling, api.ConditionStalled}
 	for _, c := range live {
-		if !conditions.Has(ours, c.Type) && !conditions.Has(before, c.Type) {
+		if !slices.Contains(own, c.Type) && !conditions.Has(ours, c.Type) && !conditions.Has(before, c.Type) {
 			ours = append(ours, c)
 		}
 	}
@@ -180,26 +182,40 @@ func (a *announcement) stop() {
 	a.over = true
 }
 
-// refuseStatus marks an object that does not decode as stalled. It writes the
-// three conditions and nothing else, since the rest of the status is unread.
-func (e *Engine) refuseStatus(ctx context.Context, p reconcilers.Plugin, key Key, bad *kube.Undecodable) error {
-	message := fmt.Sprintf("%s %s/%s does not decode: %v", key.Kind, key.Namespace, key.Name, bad.Err)
-	var list []metav1.Condition
-	for _, kind := range []string{api.ConditionReady, api.ConditionStalled} {
-		status := metav1.ConditionTrue
-		if kind == api.ConditionReady {
-			status = metav1.ConditionFalse
-		}
-		list = conditions.Set(list, metav1.Condition{
-			Type: kind, Status: status, Reason: reasonUndecodable, Message: message,
-			ObservedGeneration: bad.GetGeneration(),
-		}, time.Now())
+// refuse tells people, once, that an object does not decode. The rest of its
+// status stays as it is.
+func (r *run) refuse(ctx context.Context, bad *kube.Undecodable) time.Duration {
+	status := refusal(bad, time.Now())
+	if conditions.Equal(status.Conditions, bad.Status.Conditions) &&
+		status.ObservedGeneration == bad.Status.ObservedGeneration &&
+		status.LastHandledReconcileAt == bad.Status.LastHandledReconcileAt {
+		return never
 	}
-	patch, err := json.Marshal(map[string]any{"conditions": list, "observedGeneration": bad.GetGeneration()})
+	patch, err := json.Marshal(status)
 	if err != nil {
-		return fmt.Errorf("encode the status: %w", err)
+		return r.excuse(err, "encode the status")
 	}
-	_, err = e.Writer.PatchStatus(ctx, p.Options().Manager,
-		kube.Target{Kind: key.GroupKind, Namespace: key.Namespace, Name: key.Name, UID: bad.GetUID()}, patch)
-	return err
+	if _, err := r.engine.Writer.PatchStatus(ctx, r.plugin.Options().Manager, r.target(bad), patch); err != nil {
+		return r.excuse(err, "report an object that does not decode")
+	}
+	r.log.Error(bad.Err, "the object does not decode; it is left alone until it is edited")
+	return never
+}
+
+// refusal returns the status of an object that does not fit its type: only an
+// edit can help.
+func refusal(bad *kube.Undecodable, now time.Time) api.ReconcileStatus {
+	message := fmt.Sprintf("%s %s/%s does not decode: %v", bad.Kind, bad.Namespace, bad.Name, bad.Err)
+	list := conditions.Delete(bad.Status.Conditions, api.ConditionReconciling)
+	for _, c := range []metav1.Condition{
+		{Type: api.ConditionReady, Status: metav1.ConditionFalse},
+		{Type: api.ConditionStalled, Status: metav1.ConditionTrue},
+	} {
+		c.Reason, c.Message, c.ObservedGeneration = reasonUndecodable, message, bad.Generation
+		list = conditions.Set(list, c, now)
+	}
+	return api.ReconcileStatus{
+		Conditions: list, ObservedGeneration: bad.Generation,
+		LastHandledReconcileAt: cmp.Or(bad.Annotations[api.AnnotationReconcileRequest], bad.Status.LastHandledReconcileAt),
+	}
 }

@@ -78,16 +78,15 @@ func (e *Engine) remember(key Key, last metav1.Object) {
 }
 
 // asksForRun says whether a change of an object is a reason to run it: it is
-// new, its spec changed, it is to be deleted, or somebody asked. A status write
-// is none.
+// new, its spec changed, it is to be deleted, it decodes although it did not or
+// the other way round, or somebody asked. A status write is none.
 func asksForRun(old, obj metav1.Object) bool {
 	if old == nil {
 		return true
 	}
-	if _, bad := obj.(*kube.Undecodable); bad {
-		return old.GetResourceVersion() != obj.GetResourceVersion() && old.GetGeneration() != obj.GetGeneration()
-	}
-	return old.GetUID() != obj.GetUID() ||
+	_, was := old.(*kube.Undecodable)
+	_, is := obj.(*kube.Undecodable)
+	return was != is || old.GetUID() != obj.GetUID() ||
 		old.GetGeneration() != obj.GetGeneration() ||
 		(old.GetDeletionTimestamp() == nil) != (obj.GetDeletionTimestamp() == nil) ||
 		old.GetAnnotations()[api.AnnotationReconcileRequest] != obj.GetAnnotations()[api.AnnotationReconcileRequest]

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,7 +140,7 @@ func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
 	v := settle(work, end, r.plugin.Options(), e.Timing, failures, started)
 	again = end.err == nil && end.result.Again
 	if !again {
-		work.SetLastHandledReconcileAt(cmpOr(request, work.GetLastHandledReconcileAt()))
+		work.SetLastHandledReconcileAt(cmp.Or(request, work.GetLastHandledReconcileAt()))
 	}
 	r.report(end, time.Since(started))
 	changed, err := r.save(ctx, work)
@@ -154,13 +155,6 @@ func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
 	e.observe(r.key, time.Since(started), work)
 	e.follow(r.key, v.cold, end.err == nil)
 	return v.after, false
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // call runs the reconciler and turns a panic into an error.
@@ -326,15 +320,6 @@ func (r *run) succeed(ctx context.Context, obj metav1.Object) (after time.Durati
 	}
 	r.engine.table.with(r.key, func(s *state) { s.buried = nil })
 	return 0, true
-}
-
-// refuse tells people that the object does not decode.
-func (r *run) refuse(ctx context.Context, bad *kube.Undecodable) time.Duration {
-	if err := r.engine.refuseStatus(ctx, r.plugin, r.key, bad); err != nil {
-		return r.excuse(err, "report an object that does not decode")
-	}
-	r.log.Error(bad.Err, "the object does not decode; it is left alone until it is edited")
-	return never
 }
 
 // excuse logs a failed write and returns the delay before the next try.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,13 +24,17 @@ type codec struct{ scheme *runtime.Scheme }
 type Undecodable struct {
 	metav1.TypeMeta
 	metav1.ObjectMeta
+	// Status is what fits of the common part of the status.
+	Status api.ReconcileStatus
 	// Err says which part did not fit.
 	Err error
 }
 
 // DeepCopyObject implements [runtime.Object].
 func (u *Undecodable) DeepCopyObject() runtime.Object {
-	return &Undecodable{TypeMeta: u.TypeMeta, ObjectMeta: *u.ObjectMeta.DeepCopy(), Err: u.Err}
+	return &Undecodable{
+		TypeMeta: u.TypeMeta, ObjectMeta: *u.ObjectMeta.DeepCopy(), Status: *u.Status.DeepCopy(), Err: u.Err,
+	}
 }
 
 // peek is the part of a document that says how to decode the rest.
@@ -113,7 +118,11 @@ func undecodable(gvk schema.GroupVersionKind, data []byte, cause error) (runtime
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, fmt.Errorf("decode the metadata of a %s: %w", gvk.Kind, err)
 	}
-	u := &Undecodable{ObjectMeta: head.Metadata, Err: cause}
+	var rest struct {
+		Status api.ReconcileStatus `json:"status"`
+	}
+	_ = json.Unmarshal(data, &rest) // goes on behind what does not fit
+	u := &Undecodable{ObjectMeta: head.Metadata, Status: rest.Status, Err: cause}
 	u.SetGroupVersionKind(gvk)
 	u.SetManagedFields(nil)
 	return u, nil
