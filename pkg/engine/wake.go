@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/kube"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -48,7 +51,7 @@ func (e *Engine) changed(kind schema.GroupKind, old, obj metav1.Object) {
 			e.remember(key, old) // its deletion was missed
 		}
 		if o, ok := obj.(api.Object); ok {
-			e.know(key, plugin.References(o))
+			e.know(key, plugin, o)
 		}
 		if asksForRun(old, obj) {
 			e.Wake(key)
@@ -59,8 +62,16 @@ func (e *Engine) changed(kind schema.GroupKind, old, obj metav1.Object) {
 	}
 }
 
-// know records what key reads and has the kinds of it watched.
-func (e *Engine) know(key Key, refs []Key) {
+// know records what key reads and has the kinds of it watched. A reconciler that
+// panics leaves it at what was known.
+func (e *Engine) know(key Key, plugin reconcilers.Plugin, obj api.Object) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.Log.Error(fmt.Errorf("panic: %v", p), "the references of an object are unknown",
+				"object", key.String(), "stack", string(debug.Stack()))
+		}
+	}()
+	refs := plugin.References(obj)
 	e.table.setReferences(key, refs)
 	if e.watch == nil {
 		return

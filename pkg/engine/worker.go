@@ -44,13 +44,19 @@ func (e *Engine) stored(key Key) metav1.Object {
 // gone is the delay of an object that is no more.
 const gone = time.Duration(-2)
 
-// act returns after how long the object is to be looked at again.
-func (e *Engine) act(ctx context.Context, p reconcilers.Plugin, key Key) time.Duration {
+// act returns after how long the object is to be looked at again. What panics
+// outside of the reconciler, which is looked after in call, is retried as well.
+func (e *Engine) act(ctx context.Context, p reconcilers.Plugin, key Key) (after time.Duration) {
 	log := e.Log.WithValues("controller", p.Options().Controller, "controllerKind", key.Kind,
 		key.Kind, map[string]string{"name": key.Name, "namespace": key.Namespace},
 		"namespace", key.Namespace, "name", key.Name)
 	ctx = logr.NewContext(ctx, log)
 	r := &run{engine: e, plugin: p, key: key, log: log}
+	defer func() {
+		if p := recover(); p != nil {
+			after = r.excuse(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "look after the object")
+		}
+	}()
 	if held := e.Ledger.hold(key); held > 0 {
 		log.Info("held back: it was being reconciled when the process died", "for", held.String())
 		return held
@@ -330,6 +336,8 @@ func (r *run) excuse(err error, doing string) time.Duration {
 		return never // its deletion will be told
 	case apierrors.IsConflict(err):
 		return r.engine.Timing.MinRetry
+	case errors.Is(err, context.Canceled):
+		return never // shutting down
 	}
 	failures := 0
 	r.engine.table.with(r.key, func(s *state) { s.failures++; failures = s.failures })
