@@ -20,6 +20,9 @@ type state struct {
 	failures int
 	// queued and running say where the object is; parked that no timer wakes it.
 	queued, running, parked bool
+	// suspect says that nothing would have woken the object at the last patrol,
+	// and that it has not been visited since.
+	suspect bool
 	// cold says that the last run waited for something fluxd has yet to load.
 	cold bool
 	// refilled says that a suspended object's artifact has been loaded.
@@ -61,6 +64,12 @@ func (t *table) forget(key Key, back func() bool) {
 	}
 	delete(t.states, key)
 	t.index.drop(key)
+}
+
+// confirmed says whether key was a suspect before; it is one from now on.
+func (t *table) confirmed(key Key) (before bool) {
+	t.with(key, func(s *state) { before, s.suspect = s.suspect, true })
+	return before
 }
 
 func (t *table) setReferences(key Key, refs []reconcilers.Ref) {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/kube"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -35,11 +34,11 @@ func (e *Engine) watchdog(ctx context.Context) {
 
 func (e *Engine) revive(obj metav1.Object) {
 	o, ok := obj.(api.Object)
-	if _, bad := obj.(*kube.Undecodable); bad || !ok || o.IsSuspended() || o.GetDeletionTimestamp() != nil {
+	if !ok || o.IsSuspended() {
 		return
 	}
 	key := e.keyOf(o)
-	if !e.lost(key) {
+	if !e.lost(key) || !e.table.confirmed(key) {
 		return
 	}
 	e.Log.Info("revived an object that nothing would have woken", "object", key.String())
@@ -56,7 +55,8 @@ func (e *Engine) keyOf(obj api.Object) Key {
 	}
 }
 
-// lost says whether key is neither queued, running nor due, or long overdue.
+// lost says whether key is neither queued, running nor due, or long overdue. The
+// answer may be wrong for an object that moves from one to the next just now.
 func (e *Engine) lost(key Key) bool {
 	at, scheduled := e.schedule.at(key)
 	busy := false

@@ -21,7 +21,7 @@ import (
 
 // visit looks at one object and does what it needs.
 func (e *Engine) visit(ctx context.Context, p reconcilers.Plugin, key Key) {
-	e.table.with(key, func(s *state) { s.queued, s.running, s.parked = false, true, false })
+	e.table.with(key, func(s *state) { s.queued, s.running, s.parked, s.suspect = false, true, false, false })
 	e.schedule.drop(key)
 	after := e.act(ctx, p, key)
 	switch {
