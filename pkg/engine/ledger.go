@@ -114,6 +114,22 @@ func (l *Ledger) enter(key Key) (leave func()) {
 	}
 }
 
+// forget drops what is held against an object that is no more: one that is created
+// under its name is another.
+func (l *Ledger) forget(key Key) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.strikes[key] == 0 {
+		return
+	}
+	delete(l.strikes, key)
+	delete(l.held, key)
+	l.write()
+}
+
 // write replaces the file. It need not survive a power loss, only the process,
 // so it is not synced; a failure to write costs the memory of a crash and must
 // not cost the run.

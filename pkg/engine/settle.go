@@ -125,8 +125,11 @@ func (s settlement) stalled(e *fault.StalledError) verdict {
 
 func (s settlement) waiting(e *fault.WaitingError) verdict {
 	v := verdict{after: e.After, failures: s.failures, cold: e.KeepReady}
-	if e.After == 0 {
+	switch {
+	case e.After == 0:
 		v.after = never
+	case e.After < 0: // its deadline has passed on the way here
+		v.after = s.timing.MinRetry
 	}
 	if !e.Quiet {
 		v.fact = &events.Fact{Severity: events.Info, Reason: e.Reason, Message: e.Error()}
@@ -158,7 +161,7 @@ func (s settlement) failed(reason string, err error, backoff bool) verdict {
 		failures: s.failures + 1,
 		fact:     &events.Fact{Severity: events.Error, Reason: reason, Message: err.Error()},
 	}
-	if backoff || v.after == 0 {
+	if backoff || v.after <= 0 {
 		v.after = s.timing.backoff(v.failures)
 	}
 	return v

@@ -26,6 +26,7 @@ func (e *Engine) visit(ctx context.Context, p reconcilers.Plugin, key Key) {
 	after := e.act(ctx, p, key)
 	switch {
 	case after == gone:
+		e.Ledger.forget(key)
 		e.table.forget(key, func() bool { return e.stored(key) != nil })
 		return
 	case after == 0:
@@ -131,9 +132,7 @@ func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
 	requested := request != "" && request != work.GetLastHandledReconcileAt()
 
 	slow := r.announce(ctx)
-	done := e.Ledger.enter(r.key)
 	end := r.call(ctx, work)
-	done()
 	slow.stop()
 	if ctx.Err() != nil {
 		return never, false // shutting down: nothing is reported
@@ -171,6 +170,7 @@ func (r *run) call(ctx context.Context, work api.Object) (end ending) {
 			end.err = fault.Backoff(r.plugin.Options().FailureReason, errors.New("internal error: the reconciler panicked, see the log"))
 		}
 	}()
+	defer r.engine.Ledger.enter(r.key)()
 	end.result, end.err = r.plugin.Reconcile(ctx, work)
 	return end
 }
@@ -281,6 +281,7 @@ func (r *run) callFinalize(ctx context.Context, work api.Object) (err error) {
 			err = errors.New("internal error: the finalizer panicked, see the log")
 		}
 	}()
+	defer r.engine.Ledger.enter(r.key)()
 	return r.plugin.Finalize(ctx, work)
 }
 
