@@ -2,13 +2,10 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
@@ -18,14 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const (
-	// slowRun is how long a run may last before people are told that it runs.
-	slowRun = time.Second
-	// reasonUndecodable is the reason of an object that does not fit its type.
-	reasonUndecodable = "InvalidSpec"
-	// conflictTries bounds the tries of a status write that others race with.
-	conflictTries = 5
-)
+// conflictTries bounds the tries of a status write that others race with.
+const conflictTries = 5
 
 // save writes the difference between the stored status and that of work, if
 // there is one, and says so. On success base is the object as stored now.
@@ -142,80 +133,4 @@ func statusOf(obj api.Object) (json.RawMessage, error) {
 		return json.RawMessage("{}"), nil
 	}
 	return whole.Status, nil
-}
-
-// announcement is the early status write of a run that lasts.
-type announcement struct {
-	timer *time.Timer
-	mu    sync.Mutex // held while the early write is under way
-	over  bool       // guarded by mu
-}
-
-// announce marks the object Reconciling if the run is still going after a
-// while, so that people see that it was noticed.
-func (r *run) announce(ctx context.Context) *announcement {
-	a := &announcement{}
-	a.timer = time.AfterFunc(slowRun, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.over {
-			return
-		}
-		early := r.base.DeepCopyObject().(api.Object)
-		s := settlement{obj: early, now: time.Now()}
-		s.set(api.ConditionReconciling, metav1.ConditionTrue, api.ReasonProgressing, "reconciliation in progress")
-		if !conditions.IsTrue(early.GetConditions(), api.ConditionReady) || early.GetObservedGeneration() != early.GetGeneration() {
-			s.set(api.ConditionReady, metav1.ConditionUnknown, api.ReasonProgressing, "reconciliation in progress")
-		}
-		if _, err := r.save(ctx, early); err != nil && ctx.Err() == nil {
-			r.log.V(1).Info("cannot announce a long run", "error", err.Error())
-		}
-	})
-	return a
-}
-
-// stop waits for an early write under way and prevents a later one.
-func (a *announcement) stop() {
-	a.timer.Stop()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.over = true
-}
-
-// refuse tells people, once, that an object does not decode. The rest of its
-// status stays as it is.
-func (r *run) refuse(ctx context.Context, bad *kube.Undecodable) time.Duration {
-	status := refusal(bad, time.Now())
-	if conditions.Equal(status.Conditions, bad.Status.Conditions) &&
-		status.ObservedGeneration == bad.Status.ObservedGeneration &&
-		status.LastHandledReconcileAt == bad.Status.LastHandledReconcileAt {
-		return never
-	}
-	patch, err := json.Marshal(status)
-	if err != nil {
-		return r.excuse(err, "encode the status")
-	}
-	if _, err := r.engine.Writer.PatchStatus(ctx, r.plugin.Options().Manager, r.target(bad), patch); err != nil {
-		return r.excuse(err, "report an object that does not decode")
-	}
-	r.log.Error(bad.Err, "the object does not decode; it is left alone until it is edited")
-	return never
-}
-
-// refusal returns the status of an object that does not fit its type: only an
-// edit can help.
-func refusal(bad *kube.Undecodable, now time.Time) api.ReconcileStatus {
-	message := fmt.Sprintf("%s %s/%s does not decode: %v", bad.Kind, bad.Namespace, bad.Name, bad.Err)
-	list := conditions.Delete(bad.Status.Conditions, api.ConditionReconciling)
-	for _, c := range []metav1.Condition{
-		{Type: api.ConditionReady, Status: metav1.ConditionFalse},
-		{Type: api.ConditionStalled, Status: metav1.ConditionTrue},
-	} {
-		c.Reason, c.Message, c.ObservedGeneration = reasonUndecodable, message, bad.Generation
-		list = conditions.Set(list, c, now)
-	}
-	return api.ReconcileStatus{
-		Conditions: list, ObservedGeneration: bad.Generation,
-		LastHandledReconcileAt: cmp.Or(bad.Annotations[api.AnnotationReconcileRequest], bad.Status.LastHandledReconcileAt),
-	}
 }
