@@ -117,7 +117,7 @@ func (c *cluster) deliver() {
 		}
 		h := c.handlers[next.key.GroupKind]
 		c.mu.Unlock()
-		if h != nil {
+		if h != nil && (old != nil || next.obj != nil) {
 			h(old, next.obj)
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,8 +45,11 @@ func TestSchedule(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
+				var mu sync.Mutex
 				var got []string
 				s := newSchedule(func(k Key) {
+					mu.Lock()
+					defer mu.Unlock()
 					got = append(got, k.Name+" "+strconv.Itoa(int(time.Since(start).Seconds())))
 				})
 				for _, step := range test.steps {
@@ -67,7 +71,13 @@ func TestScheduleFiresEverythingOnTime(t *testing.T) {
 		start := time.Now()
 		late := make(map[Key]time.Duration)
 		want := make(map[Key]time.Time)
-		s := newSchedule(func(k Key) { late[k] += time.Since(want[k]) + 1 })
+		var mu sync.Mutex
+		s := newSchedule(func(k Key) {
+			mu.Lock()
+			defer mu.Unlock()
+			late[k] += time.Since(want[k]) + 1
+		})
+		mu.Lock() // until all is asked for
 		r := rand.New(rand.NewPCG(1, 2))
 		for range 5000 {
 			k := named(strconv.Itoa(r.IntN(300)))
@@ -82,6 +92,7 @@ func TestScheduleFiresEverythingOnTime(t *testing.T) {
 				want[k] = at
 			}
 		}
+		mu.Unlock()
 		time.Sleep(time.Hour) // of the bubble's clock
 		synctest.Wait()
 		if len(late) != len(want) {

@@ -176,13 +176,25 @@ func (w *world) start() {
 
 // wait lets time pass, and everything happen that happens then.
 func (w *world) wait(d time.Duration) {
+	w.publish()
 	time.Sleep(d) // of the bubble's clock
 	synctest.Wait()
+}
+
+// publish orders what the test has done before what the stubs do next, since the
+// passing of time does not.
+func (w *world) publish() {
+	for _, mu := range []*sync.Mutex{&w.mu, &w.apps.mu, &w.sources.mu} {
+		mu.Lock()
+		//lint:ignore SA2001 taking the lock is all that is wanted
+		mu.Unlock()
+	}
 }
 
 // end stops the engine and waits until it has.
 func (w *world) end() {
 	if w.cancel != nil {
+		w.publish()
 		w.cancel()
 		<-w.ended
 		w.cancel = nil
@@ -265,6 +277,10 @@ func summary(list []metav1.Condition) map[string]string {
 		out[c.Type] = string(c.Status) + " " + c.Reason + ": " + c.Message
 	}
 	return out
+}
+
+func summaryDiff(want map[string]string, list []metav1.Condition) string {
+	return cmp.Diff(want, summary(list))
 }
 
 // wantConditions compares the conditions of an object on the server.
