@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -110,8 +111,9 @@ func (e *Engine) Listen() (listed <-chan struct{}, err error) {
 }
 
 // Run works until ctx ends: no new work then, running reconciles get the grace
-// period, and their last statuses are saved. It waits for listed first, since
-// an object that is not listed yet would look like one that does not exist.
+// period, and their last statuses are saved. A lost Lease leaves no such time. It
+// waits for listed first, since an object that is not listed yet would look like one
+// that does not exist.
 func (e *Engine) Run(ctx context.Context, listed <-chan struct{}) error {
 	select {
 	case <-ctx.Done():
@@ -130,6 +132,9 @@ func (e *Engine) Run(ctx context.Context, listed <-chan struct{}) error {
 	<-ctx.Done()
 	e.schedule.stop()
 	e.queue.close()
+	if errors.Is(context.Cause(ctx), kube.ErrLeaseLost) {
+		cancel() // another process may act already
+	}
 	grace := time.AfterFunc(e.Grace, cancel)
 	defer grace.Stop()
 	workers.Wait()

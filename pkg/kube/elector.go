@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,6 +54,10 @@ type leaseSpec struct {
 	LeaseTransitions     int              `json:"leaseTransitions"`
 }
 
+// ErrLeaseLost is why the context of a leader ended if it was not asked to end
+// (see [context.Cause]): somebody else may act already, so that it must not.
+var ErrLeaseLost = errors.New("lost the lease")
+
 // NewElector returns an elector that has not asked for anything yet.
 func NewElector(c *Clients, o LeaseOptions, clk clock.Clock) (*Elector, error) {
 	client, err := c.rest(schema.GroupVersion{Group: "coordination.k8s.io", Version: "v1"})
@@ -63,48 +68,54 @@ func NewElector(c *Clients, o LeaseOptions, clk clock.Clock) (*Elector, error) {
 }
 
 // Lead waits for the Lease, calls lead with a context that ends when the Lease
-// is lost, and returns when lead has returned. It returns nil if ctx ended and
-// an error if the Lease was lost.
+// is lost, and returns when lead has returned, what that returned. The Lease is
+// renewed until then, also while lead winds up because ctx ended. If it was lost,
+// the error is an [ErrLeaseLost], and so is the cause of the context's end.
 func (e *Elector) Lead(ctx context.Context, lead func(context.Context) error) error {
 	for !e.try(ctx) {
 		if !e.sleep(ctx, e.options.Retry) {
 			return nil
 		}
 	}
-	leading, stop := context.WithCancel(ctx)
-	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- lead(leading) }()
-	lost := e.hold(ctx, done)
-	stop()
-	if lost != nil {
+	leading, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		err = lead(leading)
+	}()
+	if !e.hold(context.WithoutCancel(ctx), done) {
+		lost := fmt.Errorf("%w %s/%s", ErrLeaseLost, e.options.Namespace, e.options.Name)
+		stop(lost)
 		<-done
 		return lost
 	}
-	err := <-done
 	if e.options.Release {
 		e.release()
 	}
 	return err
 }
 
-// hold renews until ctx ends or lead is done, and returns an error if the
-// Lease was lost. What lead returned stays in done.
-func (e *Elector) hold(ctx context.Context, done chan error) error {
+// hold renews until done is closed and says whether the Lease is still ours. What
+// counts is when a renewal was sent: others count from when it arrived.
+func (e *Elector) hold(ctx context.Context, done <-chan struct{}) bool {
 	renewed := e.clock.Now()
 	for {
 		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-done:
-			done <- err
-			return nil
+		case <-done:
+			return true
 		case <-e.clock.After(e.options.Retry):
 		}
-		if e.try(ctx) {
-			renewed = e.clock.Now()
-		} else if ctx.Err() == nil && e.clock.Since(renewed) > e.options.Renew {
-			return fmt.Errorf("lost the lease %s/%s", e.options.Namespace, e.options.Name)
+		now := e.clock.Now()
+		left := e.options.Renew - now.Sub(renewed)
+		if left <= 0 {
+			return false
+		}
+		if e.tryFor(ctx, left) {
+			renewed = now
+		} else if e.clock.Since(renewed) >= e.options.Renew {
+			return false
 		}
 	}
 }
@@ -119,8 +130,10 @@ func (e *Elector) sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // try takes or renews the Lease and says whether it is ours.
-func (e *Elector) try(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, e.options.Renew)
+func (e *Elector) try(ctx context.Context) bool { return e.tryFor(ctx, e.options.Renew) }
+
+func (e *Elector) tryFor(ctx context.Context, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	current, err := e.read(ctx)
 	if apierrors.IsNotFound(err) {
