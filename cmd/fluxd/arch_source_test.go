@@ -16,7 +16,13 @@ var blankImports = []struct{ packages, path, why string }{
 	{"test/cluster", "time/tzdata", "CronJobs may name a time zone"},
 	{"test/cluster", "k8s.io/client-go/plugin/pkg/client/auth", "the ways in which kubectl logs in"},
 	{"test/cluster", "k8s.io/component-base/logs/json/register", "the log format of the control plane's commands"},
+	{"test/servers", "github.com/distribution/distribution/v3/registry/auth/htpasswd", registryParts},
+	{"test/servers", "github.com/distribution/distribution/v3/registry/auth/token", registryParts},
+	{"test/servers", "github.com/distribution/distribution/v3/registry/storage/driver/filesystem", registryParts},
+	{"test/servers", "github.com/distribution/distribution/v3/registry/storage/driver/inmemory", registryParts},
 }
+
+const registryParts = "the registry knows its parts by name alone, once they have registered themselves"
 
 // badNames say nothing of what a package provides.
 var badNames = []string{"util", "utils", "common", "helper", "helpers", "base", "manager", "types", "misc", "shared", "lib"}
