@@ -28,7 +28,7 @@ func TestWaitForWorkloadThatRecovers(t *testing.T) {
 	w.ready("good")
 	app := w.waitFor(shortestTimeout+patience, harness.Kustomized, "app", harness.Failed("HealthCheckFailed"))
 	_, message := condition(app, "Ready")
-	contains(t, "message", message, "health check failed after 30s: timeout waiting for: [Deployment/"+w.namespace+"/web status: 'InProgress'")
+	contains(t, "message", message, "health check failed after 3", "s: timeout waiting for: [Deployment/"+w.namespace+"/web status: 'InProgress'")
 	healthy, _ := condition(app, "Healthy")
 	equal(t, "Healthy", "False/HealthCheckFailed", healthy)
 	equal(t, "inventory", []string{"NS_web_apps_Deployment"}, w.inventory(app))

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -69,6 +70,7 @@ func TestSpecChange(t *testing.T) {
 	w.wait(harness.ConfigMaps, "config", data("key", "2"))
 	w.patch(harness.Sources, "repo", spec(map[string]any{"ref": map[string]any{"branch": "side"}}))
 	w.wait(harness.ConfigMaps, "config", data("key", "3"))
-	app := w.ready("app")
-	contains(t, "revision", field(app, "status", "lastAppliedRevision"), "side@sha1:")
+	w.wait(harness.Kustomized, "app", func(obj *unstructured.Unstructured) bool {
+		return harness.Ready(obj) && strings.HasPrefix(field(obj, "status", "lastAppliedRevision"), "side@sha1:")
+	})
 }
