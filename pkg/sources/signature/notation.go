@@ -152,7 +152,7 @@ func (n notary) Verify(ctx context.Context, s Store, about Subject) (Outcome, er
 
 // classify tells a missing signature from one that does not hold.
 func classify(err error) error {
-	if missing, ok := errors.AsType[notation.ErrorSignatureRetrievalFailed](err); ok {
+	if missing, ok := errors.AsType[notation.SignatureRetrievalFailedError](err); ok {
 		return fmt.Errorf("%w: %w", ErrUnsigned, missing)
 	}
 	return fmt.Errorf("%w: %w", ErrInvalid, err)
