@@ -70,7 +70,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	p.foreign = d.foreign(sources)
 	p.deps = all.Deps{
 		Sources: sources, Externals: p.foreign,
-		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds,
+		Cache: d.cache, Accounts: reader, Bus: d.bus, Applier: p.applier, Builds: builds,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},

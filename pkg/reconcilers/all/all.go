@@ -15,6 +15,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/bucket"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
 	"github.com/fluxd/fluxd/pkg/reconcilers/kustomization"
+	"github.com/fluxd/fluxd/pkg/reconcilers/ocirepository"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/sources/external"
 )
@@ -27,6 +28,8 @@ type Deps struct {
 	Builds  *render.Cache
 	Applier *apply.Applier
 	Bus     *events.Bus
+	// Accounts knows the ServiceAccounts of the cluster.
+	Accounts ocirepository.Accounts
 	// Externals fetches ExternalArtifacts; nil refuses them.
 	Externals *external.Fetcher
 
@@ -63,6 +66,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			KeyExchanges: d.Git.KeyExchanges, HostKeyAlgorithms: d.Git.HostKeyAlgorithms,
 		}),
 		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
+		ocirepository.Plugin(d.Sources, d.Accounts, ocirepository.Options{Workers: d.Workers}),
 		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Bus, kustomization.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
