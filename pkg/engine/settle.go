@@ -161,8 +161,11 @@ func (s settlement) failed(reason string, err error, backoff bool) verdict {
 		failures: s.failures + 1,
 		fact:     &events.Fact{Severity: events.Error, Reason: reason, Message: err.Error()},
 	}
-	if backoff || v.after <= 0 {
-		v.after = s.timing.backoff(v.failures)
+	switch delay := s.timing.backoff(v.failures); {
+	case v.after <= 0:
+		v.after = delay
+	case backoff:
+		v.after = min(v.after, delay)
 	}
 	return v
 }

@@ -141,6 +141,16 @@ func TestSettle(t *testing.T) {
 			want: map[string]string{"Ready": "False PruneFailed: it broke", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 1,
 			after: time.Second, count: 1, fact: "error PruneFailed",
 		},
+		"failed, with backoff up to what the object says": {
+			observed: 1, retry: 2 * time.Second, failures: 5, end: ending{err: fault.Backoff("PruneFailed", errBroken)},
+			want: map[string]string{"Ready": "False PruneFailed: it broke", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 1,
+			after: 2 * time.Second, count: 6, fact: "error PruneFailed",
+		},
+		"failed, and asked for a pause": {
+			observed: 1, end: ending{err: fault.Later("FetchFailed", errBroken, 2*time.Minute)},
+			want: map[string]string{"Ready": "False FetchFailed: it broke", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 1,
+			after: 2 * time.Minute, count: 1, fact: "error FetchFailed",
+		},
 		"any other error": {
 			observed: 1, retry: 2 * time.Minute, failures: 1, end: ending{err: errBroken},
 			want: map[string]string{"Ready": "False ReconciliationFailed: it broke", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 1,

@@ -50,7 +50,7 @@ type FailedError struct {
 	Reason string
 	Err    error
 	// Backoff retries with exponential backoff even where the kind has a retry
-	// interval of its own.
+	// interval of its own, which is then the longest delay.
 	Backoff bool
 	// NotBefore is how long not to try again at the least, because somebody asked
 	// for a pause.

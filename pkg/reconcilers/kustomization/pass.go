@@ -63,6 +63,9 @@ func (p *pass) failed(reason string, err error) error {
 	if !again || p.moved || p.requested() {
 		p.record(reason)
 	}
+	if apply.Passing(err) {
+		return fault.Backoff(reason, err)
+	}
 	return fault.Failed(reason, err)
 }
 
