@@ -62,6 +62,7 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v1.Bucket) (reconcilers
 func (r *reconciler) Finalize(_ context.Context, obj *v1.Bucket) error {
 	owner := artifacts.Owner{Kind: api.BucketKind, Namespace: obj.Namespace, Name: obj.Name}
 	r.config.Store.Forget(owner)
+	r.config.Store.Forget(partOf(owner))
 	r.memory.forget(owner)
 	return nil
 }
@@ -80,7 +81,7 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 		return reconcilers.Result{}, err
 	}
 	defer done()
-	listing, err := source.List(ctx, a.memory.of(a.Owner))
+	listing, err := source.List(ctx, a.memory.of(a.Owner).tree)
 	if err != nil {
 		return reconcilers.Result{}, a.fetchFailed(ctx, err)
 	}
@@ -93,7 +94,7 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 	}
 	result, err := a.publish(snapshot)
 	if err == nil {
-		a.memory.remember(a.Owner, known)
+		a.finish(known)
 	}
 	return result, err
 }
@@ -107,29 +108,21 @@ func (a *one) source(ctx context.Context) (*bucket.Source, func(), error) {
 	spec := a.obj.Spec
 	source := &bucket.Source{
 		Service: service, Name: spec.BucketName, Prefix: spec.Prefix, Timeout: a.obj.GetTimeout(),
-		Place:  strings.Join([]string{a.obj.GetProvider(), spec.Endpoint, spec.BucketName}, "\n"),
-		Limits: a.Limits, Memory: a.Headroom.Share(),
+		Place: a.place(), Limits: a.Limits, Memory: a.Headroom.Share(),
 	}
 	if spec.Ignore != nil {
 		source.Ignore = *spec.Ignore
 	}
 	return source, func() {
+		a.learnRegion(service)
 		source.Memory.Leave()
 		closeTransports()
 	}, nil
 }
 
-// fetch gets what the stored tree does not hold already.
-func (a *one) fetch(ctx context.Context, source *bucket.Source, l *bucket.Listing) (sources.Snapshot, *bucket.Known, error) {
-	var old *artifacts.Tree
-	if a.Stored() {
-		tree, release, err := a.Store.Open(a.Owner, a.obj.Status.Artifact.Digest)
-		if err == nil { // else it has been let go of meanwhile
-			defer release()
-			old = tree
-		}
-	}
-	return source.Fetch(ctx, a.Store, l, old, a.memory.of(a.Owner))
+// place tells the bucket from every other.
+func (a *one) place() string {
+	return strings.Join([]string{a.obj.GetProvider(), a.obj.Spec.Endpoint, a.obj.Spec.BucketName}, "\n")
 }
 
 // unchanged ends a run that found nothing new.
@@ -183,7 +176,8 @@ func (a *one) refill(ctx context.Context) error {
 	if err != nil || snapshot.Tree.Digest() != recorded.Digest {
 		return err
 	}
-	_, err = a.Store.Put(a.Owner, recorded.Revision, snapshot.Tree, nil)
-	a.memory.remember(a.Owner, known)
+	if _, err = a.Store.Put(a.Owner, recorded.Revision, snapshot.Tree, nil); err == nil {
+		a.finish(known)
+	}
 	return err
 }

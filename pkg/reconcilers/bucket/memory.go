@@ -7,30 +7,41 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/bucket"
 )
 
-// memory keeps what the last fetch of every object left behind.
+// memory keeps what the attempts of an object have learned.
 type memory struct {
-	mu    sync.Mutex // guards known
-	known map[artifacts.Owner]*bucket.Known
+	mu     sync.Mutex // guards the map; what is in it is replaced whole
+	owners map[artifacts.Owner]learned
 }
 
-// of returns what is known of an owner, or nil.
-func (m *memory) of(owner artifacts.Owner) *bucket.Known {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.known[owner]
+// learned is for the next attempt of one object.
+type learned struct {
+	// tree is what is known of the stored tree, part of the one that an unfinished
+	// fetch left. Either may be nil.
+	tree, part *bucket.Known
+	// place is the bucket whose region is known.
+	place, region string
 }
 
-func (m *memory) remember(owner artifacts.Owner, k *bucket.Known) {
+func (m *memory) of(owner artifacts.Owner) learned {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.known == nil {
-		m.known = make(map[artifacts.Owner]*bucket.Known)
+	return m.owners[owner]
+}
+
+// learn changes what is known of an owner.
+func (m *memory) learn(owner artifacts.Owner, change func(*learned)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.owners == nil {
+		m.owners = make(map[artifacts.Owner]learned)
 	}
-	m.known[owner] = k
+	l := m.owners[owner]
+	change(&l)
+	m.owners[owner] = l
 }
 
 func (m *memory) forget(owner artifacts.Owner) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.known, owner)
+	delete(m.owners, owner)
 }

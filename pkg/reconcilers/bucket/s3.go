@@ -55,7 +55,7 @@ func (c *access) s3(ctx context.Context) (bucket.Service, error) {
 		settings = nil
 	}
 	service, err := s3.New(s3.Config{
-		Endpoint: spec.Endpoint, Insecure: spec.Insecure, Region: spec.Region, Bucket: spec.BucketName,
+		Endpoint: spec.Endpoint, Insecure: spec.Insecure, Region: c.region(), Bucket: spec.BucketName,
 		Credentials: credentials, Transport: c.transport(settings, bucket.Parallel),
 	})
 	if err != nil {

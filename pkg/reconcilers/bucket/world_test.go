@@ -59,6 +59,7 @@ type world struct {
 	store   *artifacts.Store
 	secrets secrets
 	limits  artifacts.Limits
+	budget  int64 // of the store; the default if zero
 	options identity.Options
 	plugin  reconcilers.Plugin
 	bytes   int64
@@ -105,7 +106,7 @@ func newWorld(t *testing.T) *world {
 // restart makes memory cold.
 func (w *world) restart() {
 	w.t.Helper()
-	store, err := artifacts.New(artifacts.Options{})
+	store, err := artifacts.New(artifacts.Options{Budget: w.budget})
 	if err != nil {
 		w.t.Fatal(err)
 	}

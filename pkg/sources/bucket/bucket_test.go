@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,8 +65,12 @@ func (w *world) fetch() (sources.Snapshot, error) {
 	if err != nil {
 		return sources.Snapshot{}, err
 	}
-	snapshot, known, err := w.source.Fetch(w.t.Context(), w.store, listing, w.tree, w.known)
-	if err == nil {
+	var held []bucket.Held
+	if w.tree != nil {
+		held = []bucket.Held{{Tree: w.tree, Known: w.known}}
+	}
+	snapshot, known, err := w.source.Fetch(w.t.Context(), w.store, listing, held...)
+	if snapshot.Tree != nil {
 		w.tree, w.known = snapshot.Tree, known
 	}
 	return snapshot, err
@@ -214,7 +219,7 @@ func TestWhatChangesMeanwhile(t *testing.T) {
 	}
 	w.server.Delete("gone")
 	w.server.Put("changed", strings.Repeat("much longer ", 20_000))
-	snapshot, _, err := w.source.Fetch(t.Context(), w.store, listing, nil, nil)
+	snapshot, _, err := w.source.Fetch(t.Context(), w.store, listing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,9 +423,49 @@ func TestCancelling(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	}
-	if _, _, err := w.source.Fetch(ctx, w.store, listing, nil, nil); !errors.Is(err, context.Canceled) {
+	if _, _, err := w.source.Fetch(ctx, w.store, listing); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
+}
+
+// TestAFetchGoesOnWhereTheLastOneEnded has a store that answers only so often.
+func TestAFetchGoesOnWhereTheLastOneEnded(t *testing.T) {
+	w := newWorld(t)
+	for i := range 200 {
+		w.server.Put(fmt.Sprint(i), fmt.Sprint("object ", i))
+	}
+	var left atomic.Int32
+	w.server.Intercept = func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/apps/" || left.Add(-1) >= 0 {
+			return false
+		}
+		rw.WriteHeader(http.StatusForbidden)
+		return true
+	}
+	for range 3 {
+		left.Store(60)
+		if snapshot, err := w.fetch(); !errors.Is(err, bucket.ErrAuth) || snapshot.Tree == nil || snapshot.Revision != "" {
+			t.Fatalf("the error is %v and the snapshot %+v", err, snapshot)
+		}
+	}
+	w.server.Put("0", "changed")
+	w.server.Asked()
+	left.Store(1000)
+	if got := files(t, mustSnapshot(t, w).Tree); len(got) != 200 || got["0"] != "changed" || got["199"] != "object 199" {
+		t.Errorf("there are %d files, the first is %q", len(got), got["0"])
+	}
+	if _, opened := w.server.Asked(); len(opened) != 200-3*60+1 {
+		t.Errorf("the last fetch opened %d objects", len(opened))
+	}
+}
+
+func mustSnapshot(t *testing.T, w *world) sources.Snapshot {
+	t.Helper()
+	snapshot, err := w.fetch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snapshot
 }
 
 func TestABrokenDownloadFailsAll(t *testing.T) {

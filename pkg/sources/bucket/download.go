@@ -8,7 +8,6 @@ import (
 	"io"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
@@ -22,71 +21,109 @@ const (
 	underWay = 16 << 20
 )
 
-// fetch is one download. The entries become what was really fetched; one that is
-// gone loses its key.
+// fetch is one download. The entries become what was really fetched.
 type fetch struct {
 	source *Source
-	old    *artifacts.Tree
-	known  *Known
+	held   []Held
 	names  []string
+	cancel func()
 
 	memory sync.Mutex // guards the share of the source
 
-	mu       sync.Mutex // guards what follows
-	builder  *artifacts.Builder
-	entries  []Entry
-	warnings []artifacts.Warning
+	mu         sync.Mutex // guards what follows
+	builder    *artifacts.Builder
+	entries    []Entry
+	done       []bool // of the entries
+	downloaded int
+	failure    error // the first
+	warnings   []artifacts.Warning
 }
 
-// all gets what the tree before does not hold.
+// fetched returns the entries that are in the tree.
+func (f *fetch) fetched() []Entry {
+	var in []Entry
+	for i, e := range f.entries {
+		if f.done[i] {
+			in = append(in, e)
+		}
+	}
+	return in
+}
+
+// all gets what no tree has yet. After a failure nothing more is asked for, and what has
+// been asked for still arrives.
 func (f *fetch) all(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(Parallel)
-	room := semaphore.NewWeighted(underWay)
-	err := f.dispatch(ctx, group, room)
-	if failed := group.Wait(); failed != nil {
-		return failed // which is why dispatching ended, if it did
+	ctx, f.cancel = context.WithCancel(ctx)
+	defer f.cancel()
+	f.done = make([]bool, len(f.entries))
+	var workers sync.WaitGroup
+	err := f.dispatch(ctx, &workers)
+	if workers.Wait(); f.failure != nil {
+		return f.failure // which is why dispatching ended, if it did
 	}
 	return err
 }
 
-func (f *fetch) dispatch(ctx context.Context, group *errgroup.Group, room *semaphore.Weighted) error {
-	for i, name := range f.names {
-		e := f.entry(i)
-		if f.source.holds(f.old, f.known, e, name) {
-			if err := f.reuse(name); err != nil {
-				return err
-			}
+func (f *fetch) dispatch(ctx context.Context, workers *sync.WaitGroup) error {
+	slots, room := semaphore.NewWeighted(Parallel), semaphore.NewWeighted(underWay)
+	for i := range f.names {
+		e, stopped := f.next(i)
+		if stopped {
+			return nil
+		}
+		if reused, err := f.reuse(i, e); err != nil {
+			return err
+		} else if reused {
 			continue
 		}
 		weight := min(e.Size, underWay)
-		if err := room.Acquire(ctx, weight); err != nil {
+		if err := errors.Join(slots.Acquire(ctx, 1), room.Acquire(ctx, weight)); err != nil {
 			return err
 		}
 		if err := f.charge(ctx, e.Size); err != nil {
 			return err
 		}
-		group.Go(func() error {
+		workers.Go(func() {
+			defer slots.Release(1)
 			defer room.Release(weight)
 			if err := f.one(ctx, i, e); err != nil {
-				return fmt.Errorf("get the object %q: %w", e.Key, err)
+				f.stop(fmt.Errorf("get the object %q: %w", e.Key, err))
 			}
-			return nil
 		})
 	}
 	return nil
 }
 
-func (f *fetch) entry(i int) Entry {
+// stop notes a failure, which ends dispatching. What is too large ends everything.
+func (f *fetch) stop(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.entries[i]
+	if f.failure == nil {
+		f.failure = err
+	}
+	if errors.Is(large(err), ErrTooLarge) {
+		f.cancel()
+	}
 }
 
-func (f *fetch) reuse(name string) error {
+// next returns an entry, unless there was a failure.
+func (f *fetch) next(i int) (e Entry, stopped bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.builder.AddFileOf(f.old, name)
+	return f.entries[i], f.failure != nil
+}
+
+// reuse takes an object from a tree that has it.
+func (f *fetch) reuse(i int, e Entry) (bool, error) {
+	for _, h := range f.held {
+		if h.holds(f.source, e, f.names[i]) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.done[i] = true
+			return true, f.builder.AddFileOf(h.Tree, f.names[i])
+		}
+	}
+	return false, nil
 }
 
 // charge takes n bytes of memory, which may have to wait for other sources.
@@ -103,7 +140,7 @@ func (f *fetch) charge(ctx context.Context, n int64) error {
 func (f *fetch) one(ctx context.Context, i int, e Entry) error {
 	content, err := f.source.Service.Open(ctx, e)
 	if errors.Is(err, ErrGone) {
-		f.gone(i, e)
+		f.gone(e)
 		return nil
 	}
 	if err != nil {
@@ -120,13 +157,17 @@ func (f *fetch) one(ctx context.Context, i int, e Entry) error {
 	if content.ETag != "" {
 		f.entries[i].ETag = content.ETag
 	}
-	return f.builder.AddFile(f.names[i], 0o644, buffer.Bytes())
+	if err := f.builder.AddFile(f.names[i], 0o644, buffer.Bytes()); err != nil {
+		return err
+	}
+	f.done[i] = true
+	f.downloaded++
+	return nil
 }
 
-func (f *fetch) gone(i int, e Entry) {
+func (f *fetch) gone(e Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.entries[i].Key = ""
 	f.warnings = append(f.warnings, artifacts.Warning{Path: e.Key, Problem: "the object disappeared meanwhile and is left out"})
 }
 

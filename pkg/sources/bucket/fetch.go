@@ -13,33 +13,54 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/ignore"
 )
 
-// Fetch gets the objects of a listing into a tree, except those that old, the tree before
-// or nil, holds already. An object that is gone meanwhile is left out with a warning,
+// Fetch gets the objects of a listing into a tree, except those that a tree of an
+// earlier fetch has already. An object that is gone meanwhile is left out with a warning,
 // and one that changed meanwhile is taken as it is.
-func (s *Source) Fetch(ctx context.Context, store *artifacts.Store, l *Listing, old *artifacts.Tree, known *Known) (sources.Snapshot, *Known, error) {
+//
+// With an error, the snapshot has no revision. If it has a tree, that is how far the fetch
+// got: the next one can begin there.
+func (s *Source) Fetch(ctx context.Context, store *artifacts.Store, l *Listing, held ...Held) (sources.Snapshot, *Known, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout())
 	defer cancel()
-	f := &fetch{source: s, old: old, known: known, builder: store.NewBuilder(s.Limits), entries: slices.Clone(l.entries)}
+	f := &fetch{source: s, held: held, builder: store.NewBuilder(s.Limits), entries: slices.Clone(l.entries)}
 	var err error
 	if f.names, err = s.rehearse(store, l); err == nil {
 		err = f.all(ctx)
 	}
-	if err == nil && l.rules.exist {
+	if err != nil {
+		return f.part(ctx, err, l.rules)
+	}
+	if l.rules.exist {
 		err = f.builder.AddFile(ignore.File, 0o644, l.rules.content)
 	}
-	if err != nil {
-		return sources.Snapshot{}, nil, explain(ctx, large(err), "unable to fetch from bucket '%s'", s.Name)
+	snapshot := sources.Snapshot{}
+	if err == nil {
+		snapshot.Tree, snapshot.Warnings, err = f.builder.Build()
 	}
-	tree, warnings, err := f.builder.Build()
 	if err != nil {
-		return sources.Snapshot{}, nil, fmt.Errorf("unable to fetch from bucket '%s': %w", s.Name, large(err))
+		return sources.Snapshot{}, nil, f.failed(ctx, err)
 	}
-	f.entries = slices.DeleteFunc(f.entries, func(e Entry) bool { return e.Key == "" })
-	now := &Listing{entries: f.entries, rules: l.rules}
-	return sources.Snapshot{
-		Revision: now.Revision(), Tree: tree, Warnings: append(f.warnings, warnings...),
-		Summary: fmt.Sprintf("%d fetched files from '%s' bucket", now.Len(), s.Name),
-	}, s.know(tree, now.entries, l.rules), nil
+	now := &Listing{entries: f.fetched()}
+	snapshot.Revision, snapshot.Warnings = now.Revision(), append(f.warnings, snapshot.Warnings...)
+	snapshot.Summary = fmt.Sprintf("%d fetched files from '%s' bucket", now.Len(), s.Name)
+	return snapshot, s.know(snapshot.Tree, now.entries, l.rules), nil
+}
+
+func (f *fetch) failed(ctx context.Context, err error) error {
+	return explain(ctx, large(err), "unable to fetch from bucket '%s'", f.source.Name)
+}
+
+// part returns how far a fetch got, if it is worth going on from there.
+func (f *fetch) part(ctx context.Context, err error, r rules) (sources.Snapshot, *Known, error) {
+	why := f.failed(ctx, err)
+	if f.downloaded == 0 || errors.Is(ctx.Err(), context.Canceled) || errors.Is(why, ErrTooLarge) {
+		return sources.Snapshot{}, nil, why
+	}
+	tree, _, err := f.builder.Build()
+	if err != nil {
+		return sources.Snapshot{}, nil, why
+	}
+	return sources.Snapshot{Tree: tree}, f.source.know(tree, f.fetched(), r), why
 }
 
 // large says in the words of this package that a limit was exceeded.

@@ -10,6 +10,13 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 )
 
+// Held is a tree that an earlier fetch of the same owner made.
+type Held struct {
+	Tree *artifacts.Tree
+	// Known is what is known of the tree, or nil.
+	Known *Known
+}
+
 // Known is what a fetch leaves behind for the next one of the same owner: which objects
 // the tree was made of.
 type Known struct {
@@ -43,21 +50,18 @@ func (s *Source) know(t *artifacts.Tree, entries []Entry, r rules) *Known {
 	return k
 }
 
-// holds says whether the tree before holds the content of an object. Where nothing
-// is known of it, as after a restart, the entity tag still tells if it is the MD5 of
-// the content, as it is for most objects of most S3 servers.
-func (s *Source) holds(old *artifacts.Tree, known *Known, e Entry, name string) bool {
-	if old == nil {
-		return false
-	}
-	if known != nil && known.digest == old.Digest() {
-		_, same := slices.BinarySearchFunc(known.objects, s.mark(e), compareMarks)
+// holds says whether the tree has the content of an object. Where nothing is known of
+// it, as after a restart, the entity tag still tells if it is the MD5 of the content, as
+// it is for most objects of most S3 servers.
+func (h Held) holds(s *Source, e Entry, name string) bool {
+	if h.Known != nil && h.Known.digest == h.Tree.Digest() {
+		_, same := slices.BinarySearchFunc(h.Known.objects, s.mark(e), compareMarks)
 		return same
 	}
 	if len(e.ETag) != 2*md5.Size {
 		return false
 	}
-	content, err := old.ReadFile(name)
+	content, err := h.Tree.ReadFile(name)
 	if err != nil || int64(len(content)) != e.Size {
 		return false
 	}

@@ -65,6 +65,9 @@ func New(c Config) (*Service, error) {
 	return &Service{config: c, place: p}, nil
 }
 
+// Region returns the region of the bucket as it is known now.
+func (s *Service) Region() string { return s.where().region }
+
 // where returns the place as it is known now.
 func (s *Service) where() place {
 	s.mu.Lock()

@@ -1,0 +1,76 @@
+package bucket
+
+import (
+	"context"
+
+	"github.com/fluxd/fluxd/pkg/artifacts"
+	"github.com/fluxd/fluxd/pkg/sources"
+	"github.com/fluxd/fluxd/pkg/sources/bucket"
+)
+
+// fetch gets what neither the stored tree has nor the one that an unfinished fetch left.
+// Where it fails, how far it got is kept for the next attempt, so that a bucket that takes
+// longer than the timeout is had in the end.
+func (a *one) fetch(ctx context.Context, source *bucket.Source, l *bucket.Listing) (sources.Snapshot, *bucket.Known, error) {
+	before, held := a.memory.of(a.Owner), []bucket.Held{}
+	hold := func(owner artifacts.Owner, digest string, known *bucket.Known) func() {
+		tree, release, err := a.Store.Open(owner, digest)
+		if err != nil {
+			return func() {} // it is not there, or has been let go of
+		}
+		held = append(held, bucket.Held{Tree: tree, Known: known})
+		return release
+	}
+	if a.Stored() {
+		defer hold(a.Owner, a.obj.Status.Artifact.Digest, before.tree)()
+	}
+	if before.part != nil {
+		defer hold(partOf(a.Owner), "", before.part)()
+	}
+	snapshot, known, err := source.Fetch(ctx, a.Store, l, held...)
+	if err != nil && snapshot.Tree != nil {
+		a.keepPart(snapshot.Tree, known)
+	}
+	return snapshot, known, err
+}
+
+// partOf is under whom an unfinished tree is stored. No object has that name.
+func partOf(owner artifacts.Owner) artifacts.Owner {
+	owner.Name += "/unfinished"
+	return owner
+}
+
+// keepPart stores an unfinished tree, if nothing else has to go for it.
+func (a *one) keepPart(tree *artifacts.Tree, known *bucket.Known) {
+	if use := a.Store.Stats(); use.Used+tree.Size() > use.Budget {
+		return
+	}
+	if _, err := a.Store.Put(partOf(a.Owner), "unfinished", tree, nil); err != nil {
+		return // it does not fit after all
+	}
+	a.memory.learn(a.Owner, func(l *learned) { l.part = known })
+}
+
+// finish remembers what the stored tree was made of.
+func (a *one) finish(known *bucket.Known) {
+	a.Store.Forget(partOf(a.Owner))
+	a.memory.learn(a.Owner, func(l *learned) { l.tree, l.part = known, nil })
+}
+
+// region returns that of the bucket: what the spec says, or what was learned.
+func (a *one) region() string {
+	if before := a.memory.of(a.Owner); a.obj.Spec.Region == "" && before.place == a.place() {
+		return before.region
+	}
+	return a.obj.Spec.Region
+}
+
+// learnRegion remembers the region that the store named, which saves a request of every
+// attempt.
+func (a *one) learnRegion(service bucket.Service) {
+	s, ok := service.(interface{ Region() string })
+	if !ok || s.Region() == a.region() {
+		return
+	}
+	a.memory.learn(a.Owner, func(l *learned) { l.place, l.region = a.place(), s.Region() })
+}
