@@ -45,7 +45,7 @@ func TestNewArtifact(t *testing.T) {
 	if len(o.Status.Conditions) != 1 || c == nil || c.Message != message {
 		t.Errorf("the conditions are %+v", o.Status.Conditions)
 	}
-	if w.bytes == 0 {
+	if w.bytes.Load() == 0 {
 		t.Error("no bytes were counted")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ type world struct {
 	budget  int64 // of the store; the default if zero
 	options identity.Options
 	plugin  reconcilers.Plugin
-	bytes   int64
+	bytes   atomic.Int64
 }
 
 // secrets holds the data of Secrets by namespace/name.
@@ -113,7 +114,7 @@ func (w *world) restart() {
 	w.store = store
 	w.plugin = bucket.Plugin(attempt.Config{
 		Store: store, Secrets: w.secrets, Clouds: identity.New(w.options), Hosts: transport.NewHosts(), BaseURL: "http://source/", Limits: w.limits,
-		Received: func(_ artifacts.Owner, n int64) { w.bytes += n },
+		Received: func(_ artifacts.Owner, n int64) { w.bytes.Add(n) },
 	}, bucket.Options{GoogleEndpoint: w.gcs.Server.URL})
 }
 
