@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -426,6 +428,52 @@ func TestCancelling(t *testing.T) {
 	if _, _, err := w.source.Fetch(ctx, w.store, listing); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
+}
+
+// TestMessagesStay has all objects fail, in any order, and connections break off.
+func TestMessagesStay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer func(http.ResponseWriter)
+		want   string
+	}{
+		"no":        {func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusForbidden) }, `get the object "000": access denied`},
+		"break off": {breakOff, "connection reset by peer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range 100 {
+				w.server.Put(fmt.Sprintf("%03d", i), "x")
+			}
+			w.server.Intercept = func(rw http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/apps/" {
+					return false
+				}
+				tt.answer(rw)
+				return true
+			}
+			var said []string
+			for range 5 {
+				_, err := w.fetch()
+				said = append(said, fmt.Sprint(err))
+			}
+			if slices.Sort(said); said[0] != said[4] || !strings.Contains(said[0], tt.want) {
+				t.Errorf("the errors are %q", slices.Compact(said))
+			}
+		})
+	}
+}
+
+// breakOff sends half an answer and resets the connection.
+func breakOff(rw http.ResponseWriter) {
+	rw.Header().Set("Content-Length", "1000")
+	_, _ = io.WriteString(rw, "half")
+	_ = http.NewResponseController(rw).Flush()
+	conn, _, err := http.NewResponseController(rw).Hijack()
+	if err != nil {
+		return
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
 }
 
 // TestAFetchGoesOnWhereTheLastOneEnded has a store that answers only so often.

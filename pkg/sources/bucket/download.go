@@ -35,7 +35,9 @@ type fetch struct {
 	entries    []Entry
 	done       []bool // of the entries
 	downloaded int
-	failure    error // the first
+	failure    error // of the first entry that has one
+	failedAt   int   // that entry
+	cancelled  bool
 	warnings   []artifacts.Warning
 }
 
@@ -87,21 +89,24 @@ func (f *fetch) dispatch(ctx context.Context, workers *sync.WaitGroup) error {
 			defer slots.Release(1)
 			defer room.Release(weight)
 			if err := f.one(ctx, i, e); err != nil {
-				f.stop(fmt.Errorf("get the object %q: %w", e.Key, err))
+				f.stop(i, fmt.Errorf("get the object %q: %w", e.Key, err))
 			}
 		})
 	}
 	return nil
 }
 
-// stop notes a failure, which ends dispatching. What is too large ends everything.
-func (f *fetch) stop(err error) {
+// stop notes a failure, which ends dispatching. Of several, it is the same every time
+// that counts. What is too large ends everything.
+func (f *fetch) stop(i int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.failure == nil {
-		f.failure = err
+	if f.cancelled || f.failure != nil && f.failedAt < i {
+		return
 	}
+	f.failure, f.failedAt = err, i
 	if errors.Is(large(err), ErrTooLarge) {
+		f.cancelled = true
 		f.cancel()
 	}
 }

@@ -91,14 +91,38 @@ func Clean(text string) string {
 // explain says what was done, and classifies what the network did.
 func explain(ctx context.Context, err error, format string, args ...any) error {
 	doing := fmt.Sprintf(format, args...)
-	if slow(ctx, err) && !errors.Is(err, ErrTimeout) {
+	late := slow(ctx, err)
+	// The port of this side is another one every time, and a message should stay.
+	err = saying(ports().ReplaceAllString(err.Error(), "$1"), err)
+	if late && !errors.Is(err, ErrTimeout) {
 		return fmt.Errorf("%s: %w: %w", doing, ErrTimeout, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
+
+// ports finds the address of this side in what the network says.
+var ports = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b((?:tcp|udp)\d? )\S+:\d+->`)
+})
 
 func slow(ctx context.Context, err error) bool {
 	var timeout net.Error
 	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.As(err, &timeout) && timeout.Timeout()
 }
+
+// saying returns an error with another text, which still unwraps.
+func saying(text string, err error) error {
+	if text == err.Error() {
+		return err
+	}
+	return &said{text, err}
+}
+
+type said struct {
+	text string
+	err  error
+}
+
+func (s *said) Error() string { return s.text }
+func (s *said) Unwrap() error { return s.err }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/fluxd/fluxd/pkg/transport"
 )
@@ -50,7 +51,7 @@ func passing(err error) bool {
 	if answer, ok := errors.AsType[*AnswerError](err); ok {
 		return answer.Temporary()
 	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "connection reset")
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // maxRefusal is how much of an answer that is no success is read.
@@ -83,20 +84,8 @@ func (w *Wire) redact(err error) error {
 			text = strings.ReplaceAll(text, secret, "*****")
 		}
 	}
-	if text == err.Error() {
-		return err
-	}
-	return &redacted{text, err}
+	return saying(text, err)
 }
-
-// redacted shows a text without secrets and still unwraps.
-type redacted struct {
-	text string
-	err  error
-}
-
-func (r *redacted) Error() string { return r.text }
-func (r *redacted) Unwrap() error { return r.err }
 
 // Escape escapes all of a text but letters, digits, -._~ and what is safe, as a path
 // or a query want it (RFC 3986).
