@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +70,17 @@ func certificate(t *testing.T) string {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})) +
 		string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+}
+
+// pfx returns a certificate that nobody trusts with its key, made with openssl for these
+// tests. Its password is fixture.
+func pfx(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("testdata/app.pfx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 // TestWaysIn reads the bucket by every way there is.
@@ -142,6 +154,14 @@ func TestWaysIn(t *testing.T) {
 			w.provider(o, v1.BucketProviderAzure)
 			w.use(o, map[string]string{
 				"tenantId": "tenant", "clientId": "client", "clientCertificate": certificate(w.t), "clientCertificateSendChain": "TRUE",
+			})
+			w.allow("application tenant/client", azureStorage)
+		},
+		"azure, by an application and a certificate in PKCS #12": func(w *world, o *v1.Bucket) {
+			w.provider(o, v1.BucketProviderAzure)
+			w.use(o, map[string]string{
+				"tenantId": "tenant", "clientId": "client", "clientCertificateSendChain": "1",
+				"clientCertificate": pfx(w.t), "clientCertificatePassword": "fixture",
 			})
 			w.allow("application tenant/client", azureStorage)
 		},

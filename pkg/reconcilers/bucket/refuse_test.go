@@ -128,6 +128,12 @@ func TestRefusals(t *testing.T) {
 			w.provider(o, v1.BucketProviderAzure)
 			w.use(o, map[string]string{"tenantId": "t", "clientId": "c", "clientCertificate": "hidden"})
 		}, auth, false, "clientCertificate is neither PEM nor PKCS #12"},
+		"azure with a wrong password": {func(w *world, o *v1.Bucket) {
+			w.provider(o, v1.BucketProviderAzure)
+			w.use(o, map[string]string{
+				"tenantId": "t", "clientId": "c", "clientCertificate": pfx(w.t), "clientCertificatePassword": "hidden",
+			})
+		}, auth, false, "clientCertificatePassword"},
 		"azure with a wrong secret": {func(w *world, o *v1.Bucket) {
 			w.provider(o, v1.BucketProviderAzure)
 			w.use(o, map[string]string{"tenantId": "tenant", "clientId": "client", "clientSecret": "hidden"})
