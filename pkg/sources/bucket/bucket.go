@@ -19,6 +19,9 @@ type Service interface {
 	Open(ctx context.Context, e Entry) (*Content, error)
 }
 
+// MaxPage bounds the objects of a page, whatever a store was asked for.
+const MaxPage = 10_000
+
 // Page is a part of a listing.
 type Page struct {
 	Entries []Entry

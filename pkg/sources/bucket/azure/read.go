@@ -2,8 +2,8 @@ package azure
 
 import (
 	"context"
-	"encoding/xml"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
@@ -11,17 +11,9 @@ import (
 )
 
 // maxPage bounds a page of a listing, in bytes.
-const maxPage = 16 << 20
+const maxPage = 4 << 20
 
-// listing is the answer to List Blobs.
-type listing struct {
-	XMLName xml.Name `xml:"EnumerationResults"`
-	Blobs   struct {
-		Blob []blob
-	}
-	NextMarker string
-}
-
+// blob is one of a listing.
 type blob struct {
 	Name struct {
 		// Encoded says that the name is escaped, since XML could not hold it.
@@ -50,22 +42,30 @@ func (s *Service) Page(ctx context.Context, prefix, token string) (bucket.Page, 
 	}
 	body := bucket.Bounded(res.Body, maxPage, "a page of the listing")
 	defer body.Close()
-	var l listing
-	if err := xml.NewDecoder(body).Decode(&l); err != nil {
-		return bucket.Page{}, fmt.Errorf("%w: it is no listing of Azure: %w", bucket.ErrProtocol, err)
-	}
-	page := bucket.Page{Next: l.NextMarker, Entries: make([]bucket.Entry, 0, len(l.Blobs.Blob))}
-	for _, b := range l.Blobs.Blob {
-		if b.Properties.ResourceType == "directory" {
-			continue // what accounts with real directories list them as
-		}
-		e, err := b.entry()
-		if err != nil {
-			return page, err
-		}
-		page.Entries = append(page.Entries, e)
-	}
-	return page, nil
+	return readPage(body)
+}
+
+// readPage reads the answer to List Blobs.
+func readPage(r io.Reader) (page bucket.Page, err error) {
+	err = bucket.ReadXML(r, "EnumerationResults", map[string]func(func(any) error) error{
+		"NextMarker": func(decode func(any) error) error { return decode(&page.Next) },
+		"Blob": func(decode func(any) error) error {
+			var b blob
+			if err := decode(&b); err != nil {
+				return err
+			}
+			if b.Properties.ResourceType == "directory" {
+				return nil // what accounts with real directories list them as
+			}
+			if len(page.Entries) == bucket.MaxPage {
+				return fmt.Errorf("%w: a page has more than %d blobs", bucket.ErrTooLarge, bucket.MaxPage)
+			}
+			e, err := b.entry()
+			page.Entries = append(page.Entries, e)
+			return err
+		},
+	})
+	return page, err
 }
 
 func (b blob) entry() (bucket.Entry, error) {

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -123,17 +124,45 @@ func (o object) entry() (bucket.Entry, error) {
 	return bucket.Entry{Key: o.Name, ETag: o.ETag, Size: o.Size, Version: o.Generation}, nil
 }
 
+// objects are those of a page, which are bounded before they are many.
+type objects []object
+
+var errNoList = errors.New("the items are no list")
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (o *objects) UnmarshalJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	switch begin, err := d.Token(); {
+	case err != nil || begin == nil: // null is none
+		return err
+	case begin != json.Delim('['):
+		return errNoList
+	}
+	for d.More() {
+		if len(*o) == bucket.MaxPage {
+			return fmt.Errorf("%w: a page has more than %d objects", bucket.ErrTooLarge, bucket.MaxPage)
+		}
+		var one object
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		*o = append(*o, one)
+	}
+	return nil
+}
+
 // maxPage bounds a page of a listing, in bytes.
-const maxPage = 8 << 20
+const maxPage = 4 << 20
 
 // read decodes an answer.
 func read(res *http.Response, into any) error {
 	body := bucket.Bounded(res.Body, maxPage, "a page of the listing")
 	defer body.Close()
-	if err := json.NewDecoder(body).Decode(into); err != nil {
+	err := json.NewDecoder(body).Decode(into)
+	if err != nil && !errors.Is(err, bucket.ErrTooLarge) {
 		return fmt.Errorf("%w: it is none of Google Cloud Storage: %w", bucket.ErrProtocol, err)
 	}
-	return nil
+	return err
 }
 
 const fields = "name,etag,size,generation"
@@ -156,7 +185,7 @@ func (s *Service) Page(ctx context.Context, prefix, token string) (bucket.Page, 
 	}
 	var said struct {
 		Kind, NextPageToken string
-		Items               []object
+		Items               objects
 	}
 	if err := read(res, &said); err != nil {
 		return bucket.Page{}, err

@@ -119,6 +119,15 @@ func TestRefusals(t *testing.T) {
 		"no name": {func(s *buckettest.GCS, _ *gcs.Config) {
 			s.Intercept = say(200, `{"kind":"storage#objects","items":[{"size":"1"}]}`)
 		}, bucket.ErrProtocol},
+		"far too many": {func(s *buckettest.GCS, _ *gcs.Config) {
+			s.Intercept = say(200, `{"kind":"storage#objects","items":[`+strings.Repeat(`{"name":"a","size":"1"},`, 20_000)+`{}]}`)
+		}, bucket.ErrTooLarge},
+		"no list": {func(s *buckettest.GCS, _ *gcs.Config) {
+			s.Intercept = say(200, `{"kind":"storage#objects","items":{"a":1}}`)
+		}, bucket.ErrProtocol},
+		"endless": {func(s *buckettest.GCS, _ *gcs.Config) {
+			s.Intercept = say(200, `{"kind":"`+strings.Repeat("x", 5<<20)+`"}`)
+		}, bucket.ErrTooLarge},
 		"a redirect": {func(s *buckettest.GCS, _ *gcs.Config) { s.Intercept = say(302, "") }, bucket.ErrProtocol},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -58,7 +59,7 @@ func (l LDAP) Credentials() Credentials {
 }
 
 // maxTrade bounds the answer of a token service, in bytes.
-const maxTrade = 1 << 20
+const maxTrade = 64 << 10
 
 func (l LDAP) trade(ctx context.Context) (Keys, error) {
 	form := url.Values{
@@ -79,24 +80,24 @@ func (l LDAP) trade(ctx context.Context) (Keys, error) {
 	}
 	body := bucket.Bounded(res.Body, maxTrade, "the answer of the token service")
 	defer body.Close()
-	keys, err := readKeys(xml.NewDecoder(body))
+	keys, err := readKeys(body)
 	if err != nil {
 		return Keys{}, fmt.Errorf("log in at the token service: %w", err)
 	}
 	return keys, nil
 }
 
-func readKeys(d *xml.Decoder) (Keys, error) {
-	var said struct {
-		Credentials struct {
-			AccessKeyId, SecretAccessKey, SessionToken string
-			Expiration                                 time.Time
-		} `xml:"AssumeRoleWithLDAPIdentityResult>Credentials"`
+func readKeys(r io.Reader) (Keys, error) {
+	var c struct {
+		AccessKeyId, SecretAccessKey, SessionToken string
+		Expiration                                 time.Time
 	}
-	if err := d.Decode(&said); err != nil {
-		return Keys{}, fmt.Errorf("%w: it is none of a token service: %w", bucket.ErrProtocol, err)
+	err := bucket.ReadXML(r, "AssumeRoleWithLDAPIdentityResponse", map[string]func(func(any) error) error{
+		"Credentials": func(decode func(any) error) error { return decode(&c) },
+	})
+	if err != nil {
+		return Keys{}, err
 	}
-	c := said.Credentials
 	if c.AccessKeyId == "" || c.SecretAccessKey == "" {
 		return Keys{}, fmt.Errorf("%w: the token service gave no keys", bucket.ErrProtocol)
 	}

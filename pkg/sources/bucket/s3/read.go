@@ -2,9 +2,9 @@ package s3
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
@@ -13,19 +13,43 @@ import (
 
 // maxPage bounds a page of a listing, in bytes. It has a thousand objects, and a key
 // has a kilobyte at most before it is escaped.
-const maxPage = 8 << 20
+const maxPage = 4 << 20
 
 // listing is the answer to ListObjects, of either version.
 type listing struct {
-	XMLName               xml.Name `xml:"ListBucketResult"`
-	IsTruncated           bool
-	NextContinuationToken string
-	NextMarker            string
-	EncodingType          string
-	Contents              []struct {
+	truncated    bool
+	next, marker string
+	escaped      string // how
+	entries      []bucket.Entry
+}
+
+// read reads the answer.
+func (l *listing) read(r io.Reader) error {
+	text := func(into any) func(func(any) error) error {
+		return func(decode func(any) error) error { return decode(into) }
+	}
+	return bucket.ReadXML(r, "ListBucketResult", map[string]func(func(any) error) error{
+		"IsTruncated": text(&l.truncated), "NextContinuationToken": text(&l.next), "NextMarker": text(&l.marker),
+		"EncodingType": text(&l.escaped), "Contents": l.object,
+	})
+}
+
+func (l *listing) object(decode func(any) error) error {
+	var o struct {
 		Key, ETag string
 		Size      int64
 	}
+	if err := decode(&o); err != nil {
+		return err
+	}
+	if o.Key == "" || o.Size < 0 {
+		return fmt.Errorf("%w: the object %q has no key or no size", bucket.ErrProtocol, bucket.Clean(o.Key))
+	}
+	if len(l.entries) == bucket.MaxPage {
+		return fmt.Errorf("%w: a page has more than %d objects", bucket.ErrTooLarge, bucket.MaxPage)
+	}
+	l.entries = append(l.entries, bucket.Entry{Key: o.Key, ETag: bare(o.ETag), Size: o.Size})
+	return nil
 }
 
 // Page implements [bucket.Service].
@@ -51,8 +75,8 @@ func (s *Service) Page(ctx context.Context, prefix, token string) (bucket.Page, 
 	body := bucket.Bounded(res.Body, maxPage, "a page of the listing")
 	defer body.Close()
 	var l listing
-	if err := xml.NewDecoder(body).Decode(&l); err != nil {
-		return bucket.Page{}, fmt.Errorf("%w: it is no listing of S3: %w", bucket.ErrProtocol, err)
+	if err := l.read(body); err != nil {
+		return bucket.Page{}, err
 	}
 	return l.page(old)
 }
@@ -65,30 +89,26 @@ func missing(err error) error {
 	return err
 }
 
-// page returns what is listed. Every entry has a key and a size that can be.
+// page returns what is listed.
 func (l *listing) page(old bool) (bucket.Page, error) {
-	page := bucket.Page{Entries: make([]bucket.Entry, 0, len(l.Contents))}
-	for _, c := range l.Contents {
-		key := c.Key
-		if l.EncodingType == "url" {
-			var err error
-			if key, err = url.QueryUnescape(key); err != nil {
-				return page, fmt.Errorf("%w: the key %q is not escaped as it should be", bucket.ErrProtocol, c.Key)
+	page := bucket.Page{Entries: l.entries}
+	if l.escaped == "url" {
+		for i, e := range l.entries {
+			key, err := url.QueryUnescape(e.Key)
+			if err != nil {
+				return page, fmt.Errorf("%w: the key %q is not escaped as it should be", bucket.ErrProtocol, bucket.Clean(e.Key))
 			}
+			l.entries[i].Key = key
 		}
-		if key == "" || c.Size < 0 {
-			return page, fmt.Errorf("%w: the object %q has no key or no size", bucket.ErrProtocol, key)
-		}
-		page.Entries = append(page.Entries, bucket.Entry{Key: key, ETag: bare(c.ETag), Size: c.Size})
 	}
-	if !l.IsTruncated {
+	if !l.truncated {
 		return page, nil
 	}
 	switch {
 	case !old:
-		page.Next = l.NextContinuationToken
-	case l.NextMarker != "":
-		page.Next = l.NextMarker
+		page.Next = l.next
+	case l.marker != "":
+		page.Next = l.marker
 	case len(page.Entries) > 0:
 		page.Next = page.Entries[len(page.Entries)-1].Key
 	}

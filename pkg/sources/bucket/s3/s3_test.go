@@ -163,6 +163,8 @@ func TestUnexpectedAnswers(t *testing.T) {
 		"a negative size":            {say(200, head+`false</IsTruncated><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>`), bucket.ErrProtocol},
 		"an ill-escaped key":         {say(200, head+`false</IsTruncated><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`), bucket.ErrProtocol},
 		"an endless page":            {endless, bucket.ErrTooLarge},
+		"a deep page":                {say(200, head+strings.Repeat("<a>", 1<<20)), bucket.ErrTooLarge},
+		"a tag of many attributes":   {say(200, "<ListBucketResult "+strings.Repeat(`a=">" `, 1<<19)+"/>"), bucket.ErrTooLarge},
 		"a redirect":                 {http.RedirectHandler(elsewhere.URL+"/?token=hidden", http.StatusTemporaryRedirect).ServeHTTP, bucket.ErrProtocol},
 		"a redirect to nowhere":      {say(301, ""), bucket.ErrProtocol},
 		"a proxy that wants a login": {say(407, "<html>secret?</html>"), nil},
