@@ -86,6 +86,7 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 		return reconcilers.Result{}, a.fetchFailed(ctx, err)
 	}
 	if a.Stored() && a.obj.Status.Artifact.Revision == listing.Revision() {
+		a.dropPart()
 		return a.unchanged(listing.Revision()), nil
 	}
 	snapshot, known, err := a.fetch(ctx, source, listing)

@@ -24,7 +24,7 @@ func (a *one) fetch(ctx context.Context, source *bucket.Source, l *bucket.Listin
 	if a.Stored() {
 		defer hold(a.Owner, a.obj.Status.Artifact.Digest, before.tree)()
 	}
-	if before.part != nil {
+	if _, ok := a.Store.Newest(partOf(a.Owner)); ok {
 		defer hold(partOf(a.Owner), "", before.part)()
 	}
 	snapshot, known, err := source.Fetch(ctx, a.Store, l, held...)
@@ -51,10 +51,18 @@ func (a *one) keepPart(tree *artifacts.Tree, known *bucket.Known) {
 	a.memory.learn(a.Owner, func(l *learned) { l.part = known })
 }
 
+// dropPart forgets an unfinished tree that is of no use any more.
+func (a *one) dropPart() {
+	if _, ok := a.Store.Newest(partOf(a.Owner)); ok {
+		a.Store.Forget(partOf(a.Owner))
+		a.memory.learn(a.Owner, func(l *learned) { l.part = nil })
+	}
+}
+
 // finish remembers what the stored tree was made of.
 func (a *one) finish(known *bucket.Known) {
-	a.Store.Forget(partOf(a.Owner))
-	a.memory.learn(a.Owner, func(l *learned) { l.tree, l.part = known, nil })
+	a.dropPart()
+	a.memory.learn(a.Owner, func(l *learned) { l.tree = known })
 }
 
 // region returns that of the bucket: what the spec says, or what was learned.

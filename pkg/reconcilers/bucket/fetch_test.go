@@ -119,6 +119,23 @@ func TestFinalizeForgetsWhatIsUnfinished(t *testing.T) {
 	}
 }
 
+func TestABucketThatWentBackNeedsNoUnfinishedFetch(t *testing.T) {
+	w := newWorld(t)
+	w.put(map[string]string{"a": "a", "b": "b"})
+	o := w.object()
+	w.ready(o)
+	w.put(map[string]string{"a": "new", "b": "new too"})
+	w.allowOpens(1)
+	if _, err := w.reconcile(o); err == nil || w.store.Stats().Artifacts != 2 {
+		t.Fatalf("the error is %v, and the store holds %+v", err, w.store.Stats())
+	}
+	w.put(map[string]string{"a": "a", "b": "b"})
+	w.ready(o)
+	if w.store.Stats().Artifacts != 1 || !w.holds(o) {
+		t.Errorf("the store holds %+v", w.store.Stats())
+	}
+}
+
 func TestTheRegionIsLearnedOnce(t *testing.T) {
 	w := newWorld(t)
 	w.put(map[string]string{"a": "a"})
