@@ -24,9 +24,14 @@ var latest = map[string]string{
 // lookup returns the cached object of a kind that publishes artifacts.
 type lookup func(kind schema.GroupKind, namespace, name string) (api.Source, bool)
 
-// offers returns what finds artifacts by their paths: those that the status of their
-// owner tells, so that a digest and what is served under it never differ.
-func offers(find lookup) artifacts.Offers {
+// newest returns the newest artifact of an owner in the store, and whether there is
+// one.
+type newest func(artifacts.Owner) (artifacts.Artifact, bool)
+
+// offers returns what finds artifacts by their paths: the newest of their owner,
+// which may be a moment ahead of what we know of its status, or else what the status
+// tells. So a digest and what is served under its path never differ.
+func offers(stored newest, find lookup) artifacts.Offers {
 	kinds := make(map[string]string, len(latest))
 	for kind := range latest {
 		kinds[strings.ToLower(kind)] = kind
@@ -37,6 +42,10 @@ func offers(find lookup) artifacts.Offers {
 			return artifacts.Artifact{}, false
 		}
 		kind, namespace, name, file := kinds[parts[0]], parts[1], parts[2], parts[3]
+		owner := artifacts.Owner{Kind: kind, Namespace: namespace, Name: name}
+		if a, ok := stored(owner); ok && file != "" && (file == a.File || file == latest[kind]) {
+			return a, true
+		}
 		source, ok := find(api.SourceV1.WithKind(kind).GroupKind(), namespace, name)
 		if !ok {
 			return artifacts.Artifact{}, false
@@ -45,10 +54,7 @@ func offers(find lookup) artifacts.Offers {
 		if artifact == nil || file == "" || artifact.Path != path && file != latest[kind] {
 			return artifacts.Artifact{}, false
 		}
-		return artifacts.Artifact{
-			Owner:  artifacts.Owner{Kind: kind, Namespace: namespace, Name: name},
-			Digest: artifact.Digest, Updated: artifact.LastUpdateTime.Time,
-		}, true
+		return artifacts.Artifact{Owner: owner, Digest: artifact.Digest, Updated: artifact.LastUpdateTime.Time}, true
 	}
 }
 
@@ -59,6 +65,6 @@ func (d *daemon) offer() error {
 		kind := api.SourceV1.WithKind(owner.Kind).GroupKind()
 		d.engine.WakeAfter(reconcilers.NewRef(kind, owner.Namespace, owner.Name), time.Second)
 	}
-	handler := artifacts.NewHandler(d.parts.store, offers(d.cache.Source), cold)
+	handler := artifacts.NewHandler(d.parts.store, offers(d.parts.store.Newest, d.cache.Source), cold)
 	return d.server.listen("--artifact-addr", d.options.artifactAddr, handler)
 }

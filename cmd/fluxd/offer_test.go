@@ -26,10 +26,19 @@ func TestOffers(t *testing.T) {
 		api.BucketKind:           &v1.Bucket{},
 		api.ExternalArtifactKind: &v1.ExternalArtifact{Status: v1.ExternalArtifactStatus{Artifact: artifact("externalartifact", "1.tar.gz")}},
 	}
-	find := offers(func(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
+	ahead := artifacts.Artifact{
+		Owner: artifacts.Owner{Kind: api.GitRepositoryKind, Namespace: "ns", Name: "ahead"}, Digest: "sha256:new", File: "5678.tar.gz",
+	}
+	find := offers(func(o artifacts.Owner) (artifacts.Artifact, bool) { return ahead, o == ahead.Owner }, func(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
 		object, ok := objects[kind.Kind]
 		return object, ok && kind.Group == api.SourceGroup && namespace == "ns" && name == "app"
 	})
+	if got, ok := find("gitrepository/ns/ahead/5678.tar.gz"); !ok || got.Digest != ahead.Digest {
+		t.Errorf("what the status does not tell yet: got %+v", got)
+	}
+	if got, ok := find("gitrepository/ns/ahead/1234.tar.gz"); ok {
+		t.Errorf("what is not there: got %+v", got)
+	}
 	for path, kind := range map[string]string{
 		"gitrepository/ns/app/1234.tar.gz":     api.GitRepositoryKind,
 		"ocirepository/ns/app/sha256:1.tar.gz": api.OCIRepositoryKind,

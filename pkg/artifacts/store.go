@@ -29,6 +29,9 @@ type Artifact struct {
 	Size     int64             `json:"size"`
 	Updated  time.Time         `json:"updated"`
 	Metadata map[string]string `json:"metadata,omitempty"`
+	// File is the last part of the path under which it is offered; empty if nobody
+	// said.
+	File string `json:"file,omitempty"`
 	// Content is the digest of the tree where Digest and Size are those of the
 	// archive that somebody else made of it.
 	Content string `json:"content,omitempty"`
@@ -105,14 +108,18 @@ func New(o Options) (*Store, error) {
 // Put makes t the newest artifact of owner. An artifact with the digest that
 // the owner has already keeps its time. [ErrTooLarge] says that t can never fit.
 func (s *Store) Put(owner Owner, revision string, t *Tree, metadata map[string]string) (Artifact, error) {
-	return s.put(Artifact{Owner: owner, Revision: revision, Digest: t.digest, Size: t.size, Metadata: metadata}, t)
+	return s.PutAs(Artifact{Owner: owner, Revision: revision, Metadata: metadata}, t)
 }
 
-// PutForeign is [Store.Put] for the content of an archive that somebody else made.
-// It is known by the digest in a, which the caller has verified, and not by that of
-// the tree.
-func (s *Store) PutForeign(a Artifact, t *Tree) (Artifact, error) {
-	a.Content = t.digest
+// PutAs is [Store.Put] for what a says. Without a digest it is that of the tree. With
+// one, it is that of the archive that somebody else made of it, which the caller has
+// verified.
+func (s *Store) PutAs(a Artifact, t *Tree) (Artifact, error) {
+	if a.Digest == "" {
+		a.Digest, a.Size = t.digest, t.size
+	} else {
+		a.Content = t.digest
+	}
 	return s.put(a, t)
 }
 

@@ -302,7 +302,7 @@ func TestPutForeign(t *testing.T) {
 	owner := artifacts.Owner{Kind: "ExternalArtifact", Namespace: "ns", Name: "app"}
 	theirs := "sha512:" + strings.Repeat("0", 128)
 	tree := build(t, s, map[string]string{"a": "1"})
-	stored, err := s.PutForeign(artifacts.Artifact{Owner: owner, Revision: "r1", Digest: theirs, Size: 42}, tree)
+	stored, err := s.PutAs(artifacts.Artifact{Owner: owner, Revision: "r1", Digest: theirs, Size: 42}, tree)
 	if err != nil || stored.Digest != theirs || stored.Size != 42 || stored.Updated.IsZero() {
 		t.Fatalf("got %+v, %v", stored, err)
 	}

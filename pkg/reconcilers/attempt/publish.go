@@ -44,7 +44,9 @@ type Publication struct {
 // Publish stores an artifact and says so, in this order. The caller sets what of
 // the status is special about its kind.
 func (a *Attempt) Publish(p Publication) (reconcilers.Result, error) {
-	stored, err := a.Store.Put(a.Owner, p.Revision, p.Tree, p.Metadata)
+	stored, err := a.Store.PutAs(artifacts.Artifact{
+		Owner: a.Owner, Revision: p.Revision, File: p.File, Metadata: p.Metadata,
+	}, p.Tree)
 	if err != nil {
 		return reconcilers.Result{}, a.StorageFailed(api.ReasonArchiveOperationFailed, err)
 	}

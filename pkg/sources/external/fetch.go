@@ -38,7 +38,7 @@ func (f *Fetcher) fetch(ctx context.Context, owner artifacts.Owner, a Artifact) 
 	if err != nil {
 		return err
 	}
-	_, err = f.Store.PutForeign(artifacts.Artifact{
+	_, err = f.Store.PutAs(artifacts.Artifact{
 		Owner: owner, Revision: a.Revision, Digest: a.Digest, Size: a.Size, Metadata: a.Metadata,
 	}, tree)
 	if err == nil && len(warnings) > 0 && f.Warn != nil {
