@@ -65,6 +65,6 @@ func (d *daemon) offer() error {
 		kind := api.SourceV1.WithKind(owner.Kind).GroupKind()
 		d.engine.WakeAfter(reconcilers.NewRef(kind, owner.Namespace, owner.Name), time.Second)
 	}
-	handler := artifacts.NewHandler(d.parts.store, offers(d.parts.store.Newest, d.cache.Source), cold)
+	handler := artifacts.NewHandler(d.parts.store, offers(d.parts.store.Newest, d.cache.SourceOf), cold)
 	return d.server.listen("--artifact-addr", d.options.artifactAddr, handler)
 }

@@ -152,9 +152,9 @@ func (c *Cache) Get(kind schema.GroupKind, namespace, name string) (api.Object, 
 	return obj, ok
 }
 
-// Source returns the cached object of a kind that publishes artifacts, which is
+// SourceOf returns the cached object of a kind that publishes artifacts, which is
 // shared and must not be changed, and whether it exists and decodes.
-func (c *Cache) Source(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
+func (c *Cache) SourceOf(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
 	source, ok := c.Stored(kind, namespace, name).(api.Source)
 	return source, ok
 }

@@ -21,7 +21,7 @@ import (
 // one.
 type Objects interface {
 	Get(kind schema.GroupKind, namespace, name string) (api.Object, bool)
-	Source(kind schema.GroupKind, namespace, name string) (api.Source, bool)
+	SourceOf(kind schema.GroupKind, namespace, name string) (api.Source, bool)
 }
 
 // Externals opens the artifacts that others offer; [external.Fetcher] is one.

@@ -43,7 +43,7 @@ func (p *pass) source() (*api.Artifact, error) {
 		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
 			"can't access '%s', ExternalArtifact feature gate is disabled", ref))
 	}
-	source, ok := p.objects.Source(ref.GroupKind, ref.Namespace, ref.Name)
+	source, ok := p.objects.SourceOf(ref.GroupKind, ref.Namespace, ref.Name)
 	_, other := p.objects.Get(ref.GroupKind, ref.Namespace, ref.Name)
 	switch {
 	case ok:

@@ -196,7 +196,7 @@ func (w *world) Get(kind schema.GroupKind, namespace, name string) (api.Object, 
 	return obj, ok
 }
 
-func (w *world) Source(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
+func (w *world) SourceOf(kind schema.GroupKind, namespace, name string) (api.Source, bool) {
 	ref := reconcilers.NewRef(kind, namespace, name)
 	if w.foreign != nil && ref.Kind == api.ExternalArtifactKind {
 		return w.foreign, true
