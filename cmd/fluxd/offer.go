@@ -12,14 +12,18 @@ import (
 )
 
 // latest says by which name, besides that in status.artifact.path, the artifacts of a
-// kind are offered; status.url has it.
+// kind are offered; status.url has it. The indexes of HelmRepositories are not kept
+// as artifacts and not offered.
 var latest = map[string]string{
-	api.GitRepositoryKind:  "",
-	api.OCIRepositoryKind:  "latest.tar.gz",
-	api.HelmChartKind:      "latest.tar.gz",
-	api.BucketKind:         "latest.tar.gz",
-	api.HelmRepositoryKind: "index.yaml",
+	api.GitRepositoryKind: "",
+	api.OCIRepositoryKind: "latest.tar.gz",
+	api.HelmChartKind:     "latest.tar.gz",
+	api.BucketKind:        "latest.tar.gz",
 }
+
+// coldDelay is how soon an artifact is fetched again that somebody asked for. Asking
+// often makes it no sooner.
+const coldDelay = 10 * time.Second
 
 // lookup returns the cached object of a kind that publishes artifacts.
 type lookup func(kind schema.GroupKind, namespace, name string) (api.Source, bool)
@@ -63,7 +67,7 @@ func offers(stored newest, find lookup) artifacts.Offers {
 func (d *daemon) offer() error {
 	cold := func(owner artifacts.Owner) {
 		kind := api.SourceV1.WithKind(owner.Kind).GroupKind()
-		d.engine.WakeAfter(reconcilers.NewRef(kind, owner.Namespace, owner.Name), time.Second)
+		d.engine.WakeAfter(reconcilers.NewRef(kind, owner.Namespace, owner.Name), coldDelay)
 	}
 	handler := artifacts.NewHandler(d.parts.store, offers(d.parts.store.Newest, d.cache.SourceOf), cold)
 	return d.server.listen("--artifact-addr", d.options.artifactAddr, handler)

@@ -43,8 +43,6 @@ func TestOffers(t *testing.T) {
 		"gitrepository/ns/app/1234.tar.gz":     api.GitRepositoryKind,
 		"ocirepository/ns/app/sha256:1.tar.gz": api.OCIRepositoryKind,
 		"ocirepository/ns/app/latest.tar.gz":   api.OCIRepositoryKind,
-		"helmrepository/ns/app/index.yaml":     api.HelmRepositoryKind,
-		"helmrepository/ns/app/index-1.yaml":   api.HelmRepositoryKind,
 		"helmchart/ns/app/latest.tar.gz":       api.HelmChartKind,
 
 		"gitrepository/ns/app/latest.tar.gz":    "",
@@ -59,7 +57,8 @@ func TestOffers(t *testing.T) {
 		"externalartifact/ns/app/1.tar.gz":      "", // it is not ours
 		"kustomization/ns/app/latest.tar.gz":    "",
 		"secret/ns/app/latest.tar.gz":           "",
-		"helmrepository/ns/app/latest.tar.gz":   "",
+		"helmrepository/ns/app/index.yaml":      "", // it is not kept as an artifact
+		"helmrepository/ns/app/index-1.yaml":    "",
 		"gitrepository/ns/app/../app/1234.t.gz": "",
 	} {
 		got, ok := find(path)
