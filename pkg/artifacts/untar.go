@@ -188,13 +188,13 @@ func (x *extraction) file(name string, h *tar.Header) error {
 	if left := b.limits.Bytes - b.bytes; h.Size > left {
 		return fmt.Errorf("%w: the files have more than %d bytes", ErrLimit, b.limits.Bytes)
 	}
-	if err := x.charge(h.Size); err != nil {
-		return err
-	}
 	if x.buffer.Reset(); x.buffer.Cap() > keptBuffer {
 		x.buffer = bytes.Buffer{}
 	}
-	if _, err := x.buffer.ReadFrom(x.tar); err != nil {
+	content := &charging{extraction: x}
+	if _, err := x.buffer.ReadFrom(content); content.err != nil {
+		return content.err
+	} else if err != nil {
 		return x.source.blame(err)
 	}
 	if err := b.AddFile(name, h.FileInfo().Mode(), x.buffer.Bytes()); err != nil {
@@ -203,7 +203,25 @@ func (x *extraction) file(name string, h *tar.Header) error {
 	return x.charge(0)
 }
 
-// charge takes memory for a file of n bytes that is about to be read. What was taken
+// charging reads a file and takes memory as it comes: who merely claims to have much,
+// or is slow to send it, keeps none from others.
+type charging struct {
+	*extraction
+	read int64
+	err  error // of the memory
+}
+
+// Read implements [io.Reader].
+func (c *charging) Read(p []byte) (int, error) {
+	n, err := c.tar.Read(p)
+	c.read += int64(n)
+	if c.err = c.charge(c.read); c.err != nil {
+		return n, c.err
+	}
+	return n, err
+}
+
+// charge takes memory for a file of which n bytes have been read. What was taken
 // for the largest serves all, as they are read one after the other; beyond it there
 // is what the builder keeps of them.
 func (x *extraction) charge(n int64) error {

@@ -318,6 +318,36 @@ func TestAddTarGzTellsWhoseFaultItIs(t *testing.T) {
 	}
 }
 
+// A file that is said to be large and does not come takes no memory from others.
+func TestAddTarChargesWhatCame(t *testing.T) {
+	var head bytes.Buffer
+	if err := tar.NewWriter(&head).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "a", Size: 900_000}); err != nil {
+		t.Fatal(err)
+	}
+	room := artifacts.NewHeadroom(1_000_000)
+	first, second := room.Share(), room.Share()
+	defer first.Leave()
+	defer second.Leave()
+	asked := false
+	drip := readerFunc(func([]byte) (int, error) {
+		now, cancel := context.WithCancel(t.Context())
+		cancel() // whoever has to wait gets an error
+		if asked = true; second.Grow(now, 300_000) != nil {
+			t.Error("others have to wait")
+		}
+		return 0, io.EOF
+	})
+	b := newStore(t, artifacts.Options{}).NewBuilder(artifacts.Limits{})
+	err := b.AddTar(t.Context(), io.MultiReader(&head, strings.NewReader("a few bytes"), drip), artifacts.TarOptions{Memory: first})
+	if !errors.Is(err, artifacts.ErrArchive) || !asked {
+		t.Errorf("got %v", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestAddTarGzAcceptsSeveralMembersAndPadding(t *testing.T) {
 	data := pack(t, reg("a", "1"), reg("b", "2"))
 	members := append(squeeze(t, data[:700]), squeeze(t, data[700:])...)
