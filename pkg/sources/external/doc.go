@@ -9,6 +9,6 @@
 // over, never by itself: what nobody wants is not fetched.
 //
 // Nothing of an archive is stored unless its digest is right. Time, bytes, entries
-// and redirects are bounded; a server that sends nothing for half a minute, or is
-// not done after five, is given up on.
+// and redirects are bounded; a server that sends nothing for half a minute, or next
+// to nothing in the long run, or is not done after five minutes, is given up on.
 package external

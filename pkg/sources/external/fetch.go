@@ -19,6 +19,9 @@ import (
 	"github.com/fluxd/fluxd/pkg/transport"
 )
 
+// minRate is how many bytes per second a server must send in the long run.
+const minRate = 1 << 10
+
 // defaultBytes bounds an archive where the limits say nothing.
 const defaultBytes = 256 << 20
 
@@ -78,7 +81,7 @@ func (f *Fetcher) download(ctx context.Context, owner artifacts.Owner, a Artifac
 	if a.Size > 0 {
 		limit = min(limit, a.Size)
 	}
-	body := io.TeeReader(&limited{r: res.Body, left: limit, alive: func() { watch.Reset(f.timing.silence) }}, sum)
+	body := io.TeeReader(&limited{r: res.Body, left: limit, began: time.Now(), silence: f.timing.silence, watch: watch}, sum)
 	b := f.Store.NewBuilder(f.Limits)
 	err = b.AddTarGz(ctx, body, artifacts.TarOptions{Memory: share})
 	if err == nil || errors.Is(err, artifacts.ErrArchive) {
@@ -127,24 +130,30 @@ func explain(ctx context.Context, u *url.URL, err error) error {
 	return fmt.Errorf("fetch the artifact %s://%s%s: %w", u.Scheme, u.Host, u.EscapedPath(), transport.Bare(err))
 }
 
-// limited ends with an error where more comes than is to be read, and keeps an eye
-// on silence.
+// limited ends with an error where more comes than is to be read, or too little in
+// too much time, and keeps an eye on silence.
 type limited struct {
-	r     io.Reader
-	left  int64
-	alive func()
+	r          io.Reader
+	read, left int64
+	began      time.Time
+	silence    time.Duration
+	watch      *time.Timer
 }
 
 // Read implements [io.Reader].
 func (l *limited) Read(p []byte) (int, error) {
-	if l.left < 0 {
+	took := time.Since(l.began)
+	switch {
+	case l.left < 0:
 		return 0, fmt.Errorf("%w: the server sends more than the artifact may have", artifacts.ErrLimit)
+	case took > l.silence && l.read < int64(took.Seconds()*minRate):
+		return 0, errSlow
 	}
 	n, err := l.r.Read(p[:min(int64(len(p)), l.left+1)])
 	if n > 0 {
-		l.alive()
+		l.watch.Reset(l.silence)
 	}
-	l.left -= int64(n)
+	l.read, l.left = l.read+int64(n), l.left-int64(n)
 	return n, err
 }
 

@@ -275,7 +275,7 @@ func TestServersThatMisbehave(t *testing.T) {
 			},
 			timing: func(t *timing) { t.silence = 50 * time.Millisecond }, want: "the server sends nothing", tries: 3,
 		},
-		"a drip": {
+		"slow for long": {
 			answer: func(rw http.ResponseWriter, r *http.Request) {
 				for i := 0; r.Context().Err() == nil; i++ {
 					_, _ = rw.Write(data[i%len(data) : i%len(data)+1])
@@ -284,6 +284,16 @@ func TestServersThatMisbehave(t *testing.T) {
 				}
 			},
 			timing: func(t *timing) { t.longest = 50 * time.Millisecond }, want: "the server is too slow", tries: 3,
+		},
+		"a drip": {
+			answer: func(rw http.ResponseWriter, r *http.Request) {
+				for i := 0; r.Context().Err() == nil; i++ {
+					_, _ = rw.Write(data[i%len(data) : i%len(data)+1])
+					rw.(http.Flusher).Flush()
+					<-time.After(5 * time.Millisecond)
+				}
+			},
+			timing: func(t *timing) { t.silence = 300 * time.Millisecond }, want: "the server is too slow", tries: 3,
 		},
 		"a hang-up": {
 			answer: func(rw http.ResponseWriter, _ *http.Request) {
