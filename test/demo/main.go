@@ -1,5 +1,6 @@
 // Command demo shows fluxd at its main job, on a real control plane of its own:
-// a Git repository becomes running objects, and stays so.
+// a Git repository becomes running objects, and stays so. A registry, a bucket and
+// an index of Helm charts follow.
 //
 // KEEP=1 leaves everything running at the end, until it is interrupted. With
 // KUBECONFIG set, that cluster is used instead of a control plane of its own.
@@ -32,7 +33,8 @@ func run(ctx context.Context, t *teller) error {
 	}
 	defer s.close()
 	for _, chapter := range []func(context.Context) error{
-		s.install, s.edit, s.remove, s.commit, s.prune, s.figures,
+		s.install, s.edit, s.remove, s.commit, s.prune,
+		s.artifact, s.objects, s.chart, s.figures,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // namespace is where the GitRepository and the Kustomizations are.
 const namespace = "default"
@@ -137,4 +140,50 @@ spec:
     kind: GitRepository
     name: shop
 `, namespace, url)
+}
+
+// source is the manifest of a source, its spec being lines of YAML.
+func source(kind, name string, spec ...string) string {
+	return fmt.Sprintf(`---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: %s
+metadata:
+  name: %s
+  namespace: %s
+spec:
+  interval: 1h
+  %s
+`, kind, name, namespace, strings.Join(spec, "\n  "))
+}
+
+// applied is the manifest of a Kustomization of everything in a source of its name.
+func applied(name, kind string) string {
+	return fmt.Sprintf(`---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata:
+  name: %[1]s
+  namespace: %[3]s
+spec:
+  interval: 1h
+  prune: true
+  sourceRef:
+    kind: %[2]s
+    name: %[1]s
+`, name, kind, namespace)
+}
+
+// keysName is the Secret with the credentials of the bucket.
+const keysName = "demo-bucket"
+
+func keys() string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Secret
+metadata:
+  name: %s
+  namespace: %s
+stringData:
+  accesskey: %s
+  secretkey: %s
+`, keysName, namespace, accessKey, secretKey)
 }

@@ -6,6 +6,9 @@ import (
 	"os"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
@@ -19,6 +22,7 @@ type stage struct {
 	daemon  *harness.Daemon
 	server  *gittest.Server
 	repo    *gittest.Repo
+	origins origins
 	owned   bool // the control plane is ours
 }
 
@@ -56,7 +60,7 @@ func setUp(ctx context.Context, t *teller) (*stage, error) {
 	return s, nil
 }
 
-// serve starts a Git server with the application repository.
+// serve starts a Git server with the application repository, and the other servers.
 func (s *stage) serve(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "fluxd-demo-"); err != nil {
 		return fmt.Errorf("make a directory: %w", err)
@@ -71,7 +75,7 @@ func (s *stage) serve(ctx context.Context) (err error) {
 		return err
 	}
 	s.say("a Git server with the repository %s", s.server.RepoURL(s.repo))
-	return nil
+	return s.serveOrigins(ctx)
 }
 
 // start builds and starts the daemon.
@@ -124,6 +128,7 @@ func (s *stage) close() {
 	if s.server != nil {
 		_ = s.server.Close()
 	}
+	_ = s.origins.close() // they die with this process
 	if s.cluster != nil {
 		_ = s.cluster.Stop()
 	}
@@ -132,12 +137,22 @@ func (s *stage) close() {
 	}
 }
 
+var secrets = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+
 // leave removes what the demo put into a cluster that is not its own.
 func (s *stage) leave(ctx context.Context) {
-	for _, name := range []string{"storefront", "infrastructure"} {
+	for _, name := range []string{"banner", "prices", "storefront", "infrastructure"} {
 		if s.cluster.Delete(ctx, harness.Kustomized, namespace, name) == nil {
 			_, _ = s.cluster.Wait(ctx, harness.Kustomized, namespace, name, harness.Gone)
 		}
 	}
-	_ = s.cluster.Delete(ctx, harness.Sources, namespace, "shop")
+	for _, left := range []struct {
+		gvr  schema.GroupVersionResource
+		name string
+	}{
+		{harness.Sources, "shop"}, {api.OCIRepositoryGVR, "banner"}, {api.BucketGVR, "prices"},
+		{api.HelmChartGVR, "till"}, {api.HelmRepositoryGVR, "charts"}, {secrets, keysName},
+	} {
+		_ = s.cluster.Delete(ctx, left.gvr, namespace, left.name) // it may never have been made
+	}
 }

@@ -145,12 +145,7 @@ func (s *stage) commit(ctx context.Context) error {
 // webhooks do.
 func (s *stage) request(ctx context.Context) (time.Time, error) {
 	s.did("flux reconcile source git shop -n " + namespace)
-	began := time.Now()
-	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]any{
-		api.AnnotationReconcileRequest: began.Format(time.RFC3339Nano),
-	}}}
-	_, err := s.cluster.Patch(ctx, harness.Sources, namespace, "shop", patch)
-	return began, err
+	return s.ask(ctx, harness.Sources, "shop")
 }
 
 // settled waits until a Kustomization is ready at the head of the repository.
