@@ -3,7 +3,6 @@ package sources
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -96,15 +95,7 @@ func readyIs(status string) world.Is {
 // canaries creates the Secrets.
 func (w *own) canaries(good, bad *upstream.Registry) {
 	w.T.Helper()
-	auth := func(host string) string {
-		return fmt.Sprintf(`%q:{"username":%q,"password":%q}`, host, user, canary)
-	}
-	w.Create(fmt.Sprintf(`apiVersion: v1
-kind: Secret
-type: kubernetes.io/dockerconfigjson
-metadata: {name: login, namespace: NS}
-data: {.dockerconfigjson: %s}
-`, base64.StdEncoding.EncodeToString([]byte(`{"auths":{`+auth(good.Host())+`,`+auth(bad.Host())+`}}`))))
+	w.login("login", canary, good.Host(), bad.Host())
 	w.trust(good.Door)
 	for name, content := range map[string]map[string]string{
 		"basic":  {"username": user, "password": canary},

@@ -119,7 +119,7 @@ func TestHelmChartFromARegistry(t *testing.T) {
 	for _, version := range []string{"1.0.0", "1.1.0", "2.0.0+build.7"} {
 		w.pushChart(r, "charts", web(version))
 	}
-	w.login("login", r.Host(), password)
+	w.login("login", password, r.Host())
 	w.trust(r.Door)
 	w.source("HelmRepository", "charts", "type: oci", "url: oci://"+r.Host()+"/charts", "secretRef: {name: login}", "certSecretRef: {name: trust}")
 	w.chart("range", "web", "HelmRepository", "charts", `version: "1.x"`)

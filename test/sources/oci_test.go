@@ -73,7 +73,7 @@ func TestOCISecurity(t *testing.T) {
 			w := newWorld(t)
 			r := w.registry(options)
 			revision := w.push(r, "private/web", "latest", content)
-			w.login("login", r.Host(), password)
+			w.login("login", password, r.Host())
 			spec := []string{ociURL(r, "private/web"), "secretRef: {name: login}"}
 			if r.Authority != nil {
 				w.Secret("trust", w.certificates(r, options.ClientCertificates))
@@ -103,7 +103,7 @@ func TestOCIPullSecretOfAServiceAccount(t *testing.T) {
 	w := newWorld(t)
 	r := w.registry(upstream.RegistryOptions{Username: user, Password: password})
 	revision := w.push(r, "private/web", "latest", files{"config.yaml": configMap("web", "1")})
-	w.login("login", r.Host(), password)
+	w.login("login", password, r.Host())
 	w.Create("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: puller, namespace: NS}\nimagePullSecrets: [{name: login}]\n")
 	w.source("OCIRepository", "web", ociURL(r, "private/web"), "serviceAccountName: puller")
 	w.Wait(api.OCIRepositoryGVR, "web", at(revision))
@@ -114,7 +114,7 @@ func TestOCIWrongPassword(t *testing.T) {
 	r := w.registry(upstream.RegistryOptions{Security: upstream.Security{TLS: true}, Username: user, Password: password, Tokens: true})
 	revision := w.push(r, "private/web", "latest", files{"config.yaml": configMap("web", "1")})
 	w.trust(r.Door)
-	w.login("login", r.Host(), "not-"+password)
+	w.login("login", "not-"+password, r.Host())
 	w.source("OCIRepository", "web", ociURL(r, "private/web"), "secretRef: {name: login}", "certSecretRef: {name: trust}")
 	obj := w.Wait(api.OCIRepositoryGVR, "web", harness.Failed("OCIArtifactPullFailed"))
 	failed, message := world.Condition(obj, "FetchFailed")
@@ -125,7 +125,7 @@ func TestOCIWrongPassword(t *testing.T) {
 	world.Equal(t, "revision", "", world.Revision(obj))
 	// A Secret that changes is tried at once, whatever the backoff.
 	w.Kubectl("delete", "secret", "login")
-	w.login("login", r.Host(), password)
+	w.login("login", password, r.Host())
 	w.stored(w.Wait(api.OCIRepositoryGVR, "web", at(revision)), fmt.Sprintf("stored artifact for digest '%s'", revision))
 }
 

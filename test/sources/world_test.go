@@ -2,7 +2,6 @@ package sources
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -190,20 +189,14 @@ func (w sources) trust(d *upstream.Door) {
 	w.Secret("trust", map[string]string{"ca.crt": string(d.Authority.PEM)})
 }
 
-// login creates a Secret with credentials for a registry.
-func (w sources) login(name, host, password string) {
+// login creates a Secret with credentials for registries.
+func (w sources) login(name, password string, hosts ...string) {
 	w.T.Helper()
-	w.Create(w.loginManifest(name, host, password))
-}
-
-func (w sources) loginManifest(name, host, password string) string {
-	text := fmt.Sprintf(`{"auths":{%q:{"username":%q,"password":%q}}}`, host, user, password)
-	return fmt.Sprintf(`apiVersion: v1
-kind: Secret
-type: kubernetes.io/dockerconfigjson
-metadata: {name: %s, namespace: NS, labels: {reconcile.fluxcd.io/watch: Enabled}}
-data: {.dockerconfigjson: %s}
-`, name, base64.StdEncoding.EncodeToString([]byte(text)))
+	var auths []string
+	for _, host := range hosts {
+		auths = append(auths, fmt.Sprintf(`%q:{"username":%q,"password":%q}`, host, user, password))
+	}
+	w.SecretOf("kubernetes.io/dockerconfigjson", name, map[string]string{".dockerconfigjson": `{"auths":{` + strings.Join(auths, ",") + `}}`})
 }
 
 // at says whether a source is ready at a revision.

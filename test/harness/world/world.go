@@ -72,14 +72,23 @@ func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")
 }
 
-// Secret creates a Secret whose changes are noticed.
+// Secret creates a Secret whose changes are noticed. Its data is not expanded.
 func (w *World) Secret(name string, data map[string]string) {
+	w.T.Helper()
+	w.SecretOf("Opaque", name, data)
+}
+
+// SecretOf is Secret with a type.
+func (w *World) SecretOf(kind, name string, data map[string]string) {
 	w.T.Helper()
 	lines := ""
 	for key, value := range data {
 		lines += fmt.Sprintf("  %s: %q\n", key, value)
 	}
-	w.Create(fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: NS, labels: {reconcile.fluxcd.io/watch: Enabled}}\nstringData:\n%s", name, lines))
+	if _, err := w.Cluster.Create(w.T.Context(), fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: %s\n"+
+		"metadata: {name: %s, namespace: %s, labels: {reconcile.fluxcd.io/watch: Enabled}}\nstringData:\n%s", kind, name, w.Namespace, lines)); err != nil {
+		w.T.Fatal(err)
+	}
 }
 
 // Wait waits until an object is as is says, and returns it.
