@@ -173,7 +173,7 @@ func (s *stage) chart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say("it took %s of memory, at the most", mib(max(0, after.Peak-max(before.Peak, before.Resident))))
+	s.say("the most memory that fluxd ever had is %s, before this it was %s", mib(after.Peak), mib(before.Peak))
 	return s.show(ctx, "get", "ocirepositories,buckets,helmrepositories,helmcharts", "-n", namespace)
 }
 

@@ -122,7 +122,9 @@ func (w *own) listen() {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	said := map[string]string{"the log": strings.Join(w.daemon.Logs(), "\n"), "the metrics": metrics}
+	log := strings.Join(w.daemon.Logs(), "\n")
+	world.Contains(w.T, "the log", log, "oci-wrong", "bucket-wrong", "charts-wrong", "git-wrong", "chart-wrong") // it is listened to
+	said := map[string]string{"the log": log, "the metrics": metrics}
 	all := map[string]schema.GroupVersionResource{"the events": harness.Events}
 	for kind, gvr := range kinds {
 		all["a "+kind] = gvr

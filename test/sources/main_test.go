@@ -118,8 +118,15 @@ func end(d *harness.Daemon) error {
 	return errors.Join(err, d.Stop(ctx))
 }
 
+// maxSource is the most bytes that a source may have, and an index of charts.
+const maxSource = 2 << 20
+
 // flags are those of every daemon here. What waits for another object is woken or
-// waits for longer than any test.
+// waits for longer than any test. A failure is tried again soon, however many there
+// were.
 func flags() []string {
-	return []string{"--min-retry-delay=200ms", "--requeue-dependency=1h", "--feature-gates=ExternalArtifact=true"}
+	return []string{
+		"--min-retry-delay=200ms", "--max-retry-delay=2s", "--requeue-dependency=1h", "--feature-gates=ExternalArtifact=true",
+		"--source-max-size=" + strconv.Itoa(maxSource), "--helm-index-max-size=" + strconv.Itoa(maxSource),
+	}
 }

@@ -242,3 +242,29 @@ func TestRestartWithTheServersGone(t *testing.T) {
 	w.open()
 	w.ready()
 }
+
+// A source that is suspended is left alone, and yet those who apply it can go on
+// with what it had.
+func TestRestartOfTheSuspended(t *testing.T) {
+	w := newOwn(t)
+	suspended := map[string]string{}
+	for _, name := range []string{"oci", "bucket"} {
+		w.Patch(everything[name], name, map[string]any{"spec": map[string]any{"suspend": true}})
+		suspended[name] = world.Revision(w.Get(everything[name], name))
+	}
+	w.push(w.registry, "apps/web", "1.0.0", files{"config.yaml": configMap("from-oci", "2")})
+	w.restart()
+	for _, name := range []string{"from-oci", "from-bucket"} {
+		w.Patch(harness.ConfigMaps, name, map[string]any{"data": map[string]any{"key": "edited"}})
+		w.Wait(harness.ConfigMaps, name, data("1"))
+		w.Reconciled(api.KustomizationGVR, name)
+		w.Wait(api.KustomizationGVR, name, harness.Ready)
+	}
+	for name, revision := range suspended {
+		world.Equal(t, "revision of "+name, revision, world.Revision(w.Get(everything[name], name)))
+	}
+	for name := range suspended {
+		w.Patch(everything[name], name, map[string]any{"spec": map[string]any{"suspend": false}})
+	}
+	w.Wait(harness.ConfigMaps, "from-oci", data("2"))
+}

@@ -138,6 +138,10 @@ func (a *Azurite) SAS(permissions string) string {
 // Endpoint is the URL of the account.
 func (a *Azurite) Endpoint() string { return a.URL + "/" + AzureAccount }
 
+// AzureHost is the account's host in the manner of Azure itself, which the emulator
+// answers to as well. Only a [Proxy] can find it.
+const AzureHost = AzureAccount + ".blob.fluxd.test"
+
 // MakeContainer creates a container.
 func (a *Azurite) MakeContainer(ctx context.Context, container string) error {
 	return a.do(ctx, http.MethodPut, container, "restype=container&", nil)

@@ -27,6 +27,7 @@ type Door struct {
 	mu       sync.Mutex // guards the fields below
 	server   *http.Server
 	requests []Request
+	wrap     func(http.Handler) http.Handler // nil as a rule
 }
 
 // Request is what one request was and how it was answered.
@@ -117,6 +118,24 @@ func (d *Door) Open() error {
 	return nil
 }
 
+// Wrap has requests answered by what f makes of the server, until it is nil again,
+// so that a test can have a server misbehave.
+func (d *Door) Wrap(f func(server http.Handler) http.Handler) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrap = f
+}
+
+// wrapped is the handler of the moment.
+func (d *Door) wrapped(handler http.Handler) http.Handler {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.wrap == nil {
+		return handler
+	}
+	return d.wrap(handler)
+}
+
 // Requests are those that were answered since the door was opened first, or
 // since Forget.
 func (d *Door) Requests() []Request {
@@ -156,7 +175,7 @@ func (d *Door) counted(handler http.Handler) http.Handler {
 				Status: counter.status, Bytes: counter.bytes,
 			})
 		}()
-		handler.ServeHTTP(counter, r)
+		d.wrapped(handler).ServeHTTP(counter, r)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -217,9 +218,48 @@ func TestDoor(t *testing.T) {
 	if diff := cmp.Diff(want, d.Requests()); diff != "" {
 		t.Errorf("requests (-want +got)\n%s", diff)
 	}
+	d.Wrap(func(http.Handler) http.Handler { return http.NotFoundHandler() })
+	if res, _ := get(t, c, d.URL, nil); res.StatusCode != http.StatusNotFound {
+		t.Errorf("wrapped: %s", res.Status)
+	}
+	d.Wrap(nil)
 	d.Forget()
 	if left := d.Requests(); len(left) > 0 {
 		t.Errorf("requests after Forget: %v", left)
+	}
+}
+
+func TestProxy(t *testing.T) {
+	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) })
+	plain, err := newDoor(hello, Security{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure, err := newDoor(hello, Security{TLS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := StartProxy(ProxyOptions{Username: "u", Password: "p", Hosts: map[string]string{"far.test": plain.Host()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(plain.Shut(), secure.Shut(), p.Close()) })
+	through := func(user string) *http.Client {
+		c := client(t, secure)
+		c.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: p.Host(), User: url.UserPassword(user, "p")})
+		return c
+	}
+	if _, body := get(t, through("u"), "http://far.test/a", nil); body != "far.test" {
+		t.Errorf("http: %q", body)
+	}
+	if _, body := get(t, through("u"), secure.URL+"/b", nil); body != secure.Host() {
+		t.Errorf("https: %q", body)
+	}
+	if res, _ := get(t, through("other"), "http://far.test/c", nil); res.StatusCode != http.StatusProxyAuthRequired {
+		t.Errorf("somebody else: %s", res.Status)
+	}
+	if n := plain.Count(func(Request) bool { return true }); n != 1 {
+		t.Errorf("%d requests came through, want 1", n)
 	}
 }
 
