@@ -132,16 +132,17 @@ func (w sources) push(r *upstream.Registry, repository, tag string, content file
 	return tag + "@" + digest
 }
 
-// pushChart pushes a chart as helm push does.
-func (w sources) pushChart(r *upstream.Registry, repository string, c upstream.Chart) {
+// pushChart pushes a chart as helm push does and returns the digest of its manifest.
+func (w sources) pushChart(r *upstream.Registry, repository string, c upstream.Chart) (digest string) {
 	w.T.Helper()
 	artifact, tag, err := c.Artifact()
 	if err == nil {
-		_, err = r.Push(w.T.Context(), repository+"/"+c.Name, tag, artifact)
+		digest, err = r.Push(w.T.Context(), repository+"/"+c.Name, tag, artifact)
 	}
 	if err != nil {
 		w.T.Fatal(err)
 	}
+	return digest
 }
 
 // put stores files in the bucket of the namespace.

@@ -33,8 +33,8 @@ func (c Chart) Artifact() (a Artifact, tag string, err error) {
 	layer, err := c.Package()
 	config := fmt.Sprintf(`{"apiVersion":"v2","name":%q,"version":%q}`, c.Name, c.Version)
 	return Artifact{
-		Config: Blob{MediaHelmConfig, []byte(config)},
-		Layers: []Blob{{MediaHelmLayer, layer}},
+		Config: Blob{MediaType: MediaHelmConfig, Content: []byte(config)},
+		Layers: []Blob{{MediaType: MediaHelmLayer, Content: layer}},
 	}, strings.ReplaceAll(c.Version, "+", "_"), err
 }
 

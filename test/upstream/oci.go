@@ -27,8 +27,9 @@ const (
 
 // Blob is a part of an artifact.
 type Blob struct {
-	MediaType string
-	Content   []byte
+	MediaType   string
+	Content     []byte
+	Annotations map[string]string
 }
 
 // Artifact is what is pushed under a tag.
@@ -42,8 +43,8 @@ type Artifact struct {
 func FluxArtifact(files map[string]string, annotations map[string]string) (Artifact, error) {
 	layer, err := Archive(files)
 	return Artifact{
-		Config:      Blob{MediaFluxConfig, []byte("{}")},
-		Layers:      []Blob{{MediaFluxLayer, layer}},
+		Config:      Blob{MediaType: MediaFluxConfig, Content: []byte("{}")},
+		Layers:      []Blob{{MediaType: MediaFluxLayer, Content: layer}},
 		Annotations: annotations,
 	}, err
 }
@@ -69,13 +70,14 @@ func Archive(files map[string]string) ([]byte, error) {
 }
 
 type descriptor struct {
-	MediaType string `json:"mediaType"`
-	Digest    string `json:"digest"`
-	Size      int    `json:"size"`
+	MediaType   string            `json:"mediaType"`
+	Digest      string            `json:"digest"`
+	Size        int               `json:"size"`
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 func (b Blob) descriptor() descriptor {
-	return descriptor{MediaType: b.MediaType, Digest: "sha256:" + Digest(b.Content), Size: len(b.Content)}
+	return descriptor{MediaType: b.MediaType, Digest: "sha256:" + Digest(b.Content), Size: len(b.Content), Annotations: b.Annotations}
 }
 
 // Push pushes an artifact to a repository under a tag and returns the digest of
