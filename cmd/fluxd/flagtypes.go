@@ -98,7 +98,8 @@ func (g *gates) Set(s string) error {
 // accepted so that existing Deployments and patches start.
 type ignored struct {
 	storagePath, storageListen, retentionTTL string
-	retentionRecords                         int
+	retentionRecords, helmCache              int
+	helmCacheTTL, helmCachePurge             string
 	digestAlgorithm, defaultServiceAccount   string
 }
 
@@ -107,6 +108,9 @@ func (i *ignored) register(f *pflag.FlagSet) {
 	f.StringVar(&i.storageListen, "storage-addr", "", "accepted and unused: artifacts are served where --artifact-addr says")
 	f.StringVar(&i.retentionTTL, "artifact-retention-ttl", "60s", "accepted and unused: one artifact per source is kept")
 	f.IntVar(&i.retentionRecords, "artifact-retention-records", 2, "accepted and unused: one artifact per source is kept")
+	f.IntVar(&i.helmCache, "helm-cache-max-size", 0, "accepted and unused: what is wanted of an index is always kept, and nothing else")
+	f.StringVar(&i.helmCacheTTL, "helm-cache-ttl", "15m", "accepted and unused, see --helm-cache-max-size")
+	f.StringVar(&i.helmCachePurge, "helm-cache-purge-interval", "1m", "accepted and unused, see --helm-cache-max-size")
 	f.StringVar(&i.digestAlgorithm, "artifact-digest-algo", "sha256", "digest of artifacts; sha256 is the only one")
 	f.StringVar(&i.defaultServiceAccount, "default-service-account", "", "not supported yet: refused, since ignoring it would widen what tenants may do")
 }

@@ -43,6 +43,7 @@ type options struct {
 	artifactBudget, buildBudget, cacheSize, sourceMax quantity
 	cacheDir                                          string
 	kexAlgos, hostKeyAlgos                            []string
+	indexMax, chartMax, chartFileMax                  quantity
 	tokenCacheSize, httpRetry                         int
 	tokenCacheTime                                    time.Duration
 
@@ -66,6 +67,7 @@ func defaults() *options {
 		minRetry:          750 * time.Millisecond, maxRetry: 15 * time.Minute,
 		jitterPercent: 5, fullResync: time.Hour, grace: 20 * time.Second,
 		artifactBudget: 32 << 20, buildBudget: 16 << 20, cacheSize: 256 << 20, sourceMax: 256 << 20,
+		indexMax: 50 << 20, chartMax: 10 << 20, chartFileMax: 5 << 20,
 		tokenCacheSize: 100, tokenCacheTime: time.Hour, httpRetry: 9,
 		electionRelease: true, leaseDuration: 35 * time.Second,
 		electionRenewDeadline: 30 * time.Second, electionRetry: 5 * time.Second,
@@ -125,6 +127,9 @@ func (o *options) registerArtifacts(f *pflag.FlagSet) {
 	f.StringVar(&o.cacheDir, "cache-dir", o.cacheDir, "directory for the last known good artifacts; empty keeps them in memory only")
 	f.Var(&o.cacheSize, "cache-max-size", "most bytes in --cache-dir")
 	f.Var(&o.sourceMax, "source-max-size", "most bytes that one source may fetch and unpack")
+	f.Var(&o.indexMax, "helm-index-max-size", "most bytes of the index of a Helm repository; what is read of it, and not its size, takes memory")
+	f.Var(&o.chartMax, "helm-chart-max-size", "most bytes of the archive of a chart")
+	f.Var(&o.chartFileMax, "helm-chart-file-max-size", "most bytes of one file of a chart")
 	f.StringSliceVar(&o.kexAlgos, "ssh-kex-algos", o.kexAlgos, "SSH key exchange algorithms, in order of preference; empty means the defaults")
 	f.StringSliceVar(&o.hostKeyAlgos, "ssh-hostkey-algos", o.hostKeyAlgos, "SSH host key algorithms, in order of preference; empty means what known_hosts has")
 	f.IntVar(&o.httpRetry, "http-retry", o.httpRetry, "how often fetching an ExternalArtifact is repeated before its failure counts")

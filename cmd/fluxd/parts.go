@@ -78,6 +78,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
 		Git:    all.Git{KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos},
 		Bucket: all.Bucket{GoogleEndpoint: googleEndpoint(os.Getenv("STORAGE_EMULATOR_HOST"))},
+		Helm:   all.Helm{IndexBytes: int64(o.indexMax), ChartBytes: int64(o.chartMax), FileBytes: int64(o.chartFileMax)},
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
 			SlowFail: o.gates["DisableFailFastBehavior"],

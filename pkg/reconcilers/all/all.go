@@ -14,10 +14,13 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/bucket"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
+	"github.com/fluxd/fluxd/pkg/reconcilers/helmchart"
+	"github.com/fluxd/fluxd/pkg/reconcilers/helmrepository"
 	"github.com/fluxd/fluxd/pkg/reconcilers/kustomization"
 	"github.com/fluxd/fluxd/pkg/reconcilers/ocirepository"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/sources/external"
+	"github.com/fluxd/fluxd/pkg/sources/helm"
 )
 
 // Deps are what plugins are made of. They end here and are never handed on.
@@ -37,6 +40,7 @@ type Deps struct {
 	RequeueDependency time.Duration
 	Git               Git
 	Bucket            Bucket
+	Helm              Helm
 	Kustomize         Kustomize
 }
 
@@ -60,6 +64,8 @@ type Kustomize struct {
 
 // Plugins returns the plugins. Their order is for readers.
 func Plugins(d Deps) []reconcilers.Plugin {
+	objects := charts{d.Cache}
+	indexes := helm.NewIndexes(objects.wants)
 	return []reconcilers.Plugin{
 		gitrepository.Plugin(d.Sources, d.gitRepository, gitrepository.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency,
@@ -67,6 +73,11 @@ func Plugins(d Deps) []reconcilers.Plugin {
 		}),
 		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
 		ocirepository.Plugin(d.Sources, d.Accounts, ocirepository.Options{Workers: d.Workers}),
+		helmrepository.Plugin(d.Sources, indexes, helmrepository.Options{Workers: d.Workers, IndexBytes: d.Helm.IndexBytes}),
+		helmchart.Plugin(d.Sources, objects, indexes, nil, helmchart.Options{
+			Workers: d.Workers, RequeueDependency: d.RequeueDependency, IndexBytes: d.Helm.IndexBytes,
+			Limits: helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes},
+		}),
 		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Bus, kustomization.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
