@@ -161,7 +161,7 @@ func (a *one) verbatim(ctx context.Context, repository *helm.Repository, release
 		return a.inspected(ctx, archive, m)
 	}
 	var err error
-	if release.Digest == "" {
+	if !release.Checkable() { // then it is not known to be the same
 		m.tree, err = build(ctx)
 	} else {
 		key := fmt.Sprintf("%s %q %q %q %q", login.Key, repository.URL(), release.URL, release.Digest, m.file())

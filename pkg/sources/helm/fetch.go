@@ -186,11 +186,16 @@ func (r *Repository) Download(ctx context.Context, release Release, limit int64)
 
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// check compares an archive with the digest of the index. What is no SHA-256, as
-// some servers write, says nothing.
+// Checkable says whether the digest of the index is one that an archive can be
+// compared with. What some servers write there says nothing.
+func (r Release) Checkable() bool { return sha256Pattern.MatchString(r.sum()) }
+
+func (r Release) sum() string { return strings.ToLower(strings.TrimPrefix(r.Digest, "sha256:")) }
+
+// check compares an archive with the digest of the index.
 func (r Release) check(data []byte) error {
-	want := strings.ToLower(strings.TrimPrefix(r.Digest, "sha256:"))
-	if !sha256Pattern.MatchString(want) {
+	want := r.sum()
+	if !r.Checkable() {
 		return nil
 	}
 	sum := sha256.Sum256(data)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // ErrMoved says that an index is not the recorded one any more.
@@ -35,8 +36,15 @@ type Indexes struct {
 type known struct {
 	url  string
 	last *reading // nil until the first
-	busy *busy    // nil while nobody reads
+	// failure is why the last read of url failed, and at when; nil if it did not.
+	failure error
+	at      time.Time
+	busy    *busy // nil while nobody reads
 }
+
+// failurePause is how long the failure of a read is the answer to all who want a chart,
+// so that many charts of a broken repository do not read it in turn.
+const failurePause = 10 * time.Second
 
 // busy is a read under way.
 type busy struct {
@@ -118,14 +126,31 @@ func (x *Indexes) lookup(source Source, r *Repository, want Want, pin string) (a
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	k := x.known[source]
-	if k == nil || k.last == nil || k.url != r.access.URL {
+	if k == nil || k.url != r.access.URL {
+		return answer{}, false, nil
+	}
+	if a, ok := k.answer(want, pin); ok {
+		return a, true, nil
+	}
+	if k.failure != nil && time.Since(k.at) < failurePause {
+		return answer{}, false, k.failure
+	}
+	if k.last == nil {
 		return answer{}, false, nil
 	}
 	if pin != "" && k.last.Digest != pin {
 		return answer{}, false, ErrMoved
 	}
+	return answer{}, false, nil
+}
+
+// answer returns an answer of the index, whose digest is the pin if there is one.
+func (k *known) answer(want Want, pin string) (answer, bool) {
+	if k.last == nil || pin != "" && k.last.Digest != pin {
+		return answer{}, false
+	}
 	a, ok := k.last.answers[want]
-	return a, ok, nil
+	return a, ok
 }
 
 // summary says what the index is if it is known.
@@ -188,13 +213,26 @@ func (x *Indexes) read(ctx context.Context, source Source, k *known, r *Reposito
 		err = ErrMoved
 	}
 	mine.err = err
-	if err != nil || got == nil {
-		return err
-	}
+	x.remember(k, r, got, err, ctx.Err() != nil && errors.Is(err, context.Canceled))
+	return err
+}
+
+// remember keeps what came of a read. One that was told to stop says nothing.
+func (x *Indexes) remember(k *known, r *Repository, got *reading, err error, stopped bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	k.url, k.last = r.access.URL, got
-	return nil
+	switch {
+	case stopped:
+	case err != nil:
+		if k.url != r.access.URL {
+			k.url, k.last = r.access.URL, nil
+		}
+		k.failure, k.at = err, time.Now()
+	case got != nil:
+		k.url, k.last, k.failure = r.access.URL, got, nil
+	default:
+		k.failure = nil
+	}
 }
 
 // previous returns the last reading if it would still do, were there no news.

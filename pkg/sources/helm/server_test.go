@@ -84,6 +84,51 @@ func TestRefresh(t *testing.T) {
 	check(changed, 1, 1)
 }
 
+// What one chart finds out about the index, the repository knows as well, although
+// the server then says that nothing is new.
+func TestNewsByAnswer(t *testing.T) {
+	s := serve(t, generated)
+	r := below(t, s, Access{})
+	x := NewIndexes(fixed())
+	if _, err := x.Refresh(t.Context(), source, r); err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.ReplaceAll(generated, "0.2.0", "0.3.0")
+	s.Put("/charts/index.yaml", []byte(changed))
+	if got, err := x.Answer(t.Context(), source, r, Want{"alpine", "*"}, ""); err != nil || got.Version != "0.3.0" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	s.Counts()
+	if got, err := x.Refresh(t.Context(), source, r); err != nil || got.Digest != "sha256:"+sumOf(changed) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, whole := s.Counts(); whole != 0 {
+		t.Error("the index was read once more")
+	}
+}
+
+// The failure of a read is the answer to many, until the repository is asked anew.
+func TestFailureIsShared(t *testing.T) {
+	s := serve(t, "<html>")
+	r := below(t, s, Access{})
+	x := NewIndexes(fixed())
+	for range 5 {
+		if _, err := x.Answer(t.Context(), source, r, Want{"alpine", "*"}, ""); !errors.Is(err, ErrIndex) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if asked, _ := s.Counts(); asked != 2 {
+		t.Errorf("%d requests, want one to scan and one to parse", asked)
+	}
+	s.Put("/charts/index.yaml", []byte(generated))
+	if _, err := x.Refresh(t.Context(), source, r); err != nil {
+		t.Error(err)
+	}
+	if _, err := x.Answer(t.Context(), source, r, Want{"alpine", "*"}, ""); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnswerPinned(t *testing.T) {
 	s := serve(t, generated)
 	r := below(t, s, Access{})
