@@ -74,7 +74,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
 		ocirepository.Plugin(d.Sources, d.Accounts, ocirepository.Options{Workers: d.Workers}),
 		helmrepository.Plugin(d.Sources, indexes, helmrepository.Options{Workers: d.Workers, IndexBytes: d.Helm.IndexBytes}),
-		helmchart.Plugin(d.Sources, objects, indexes, nil, helmchart.Options{
+		helmchart.Plugin(d.Sources, objects, indexes, helmchart.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, IndexBytes: d.Helm.IndexBytes,
 			Limits: helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes},
 		}),

@@ -11,6 +11,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 	"github.com/fluxd/fluxd/pkg/sources/oci"
+	"github.com/fluxd/fluxd/pkg/sources/signature"
 )
 
 // Objects is what the process knows of other objects. What it returns is read only.
@@ -32,13 +33,16 @@ type Options struct {
 	Limits helm.Limits
 	// IndexBytes is how long an index may be; zero is the default.
 	IndexBytes int64
+	// Root returns what is trusted of the public Sigstore instance. Nil means that
+	// signatures without a key do not hold.
+	Root func(context.Context) (*signature.Root, error)
 }
 
 // Plugin returns the reconciler of HelmChart. Indexes is what it shares with
-// HelmRepository. Without a verifier no signature holds.
-func Plugin(c attempt.Config, objects Objects, indexes *helm.Indexes, verifier Verifier, o Options) reconcilers.Plugin {
+// HelmRepository.
+func Plugin(c attempt.Config, objects Objects, indexes *helm.Indexes, o Options) reconcilers.Plugin {
 	o.Limits.Headroom = c.Headroom
-	r := &reconciler{config: c, objects: objects, indexes: indexes, verifier: verifier, options: o, tokens: oci.NewTokens()}
+	r := &reconciler{config: c, objects: objects, indexes: indexes, options: o, tokens: oci.NewTokens()}
 	return reconcilers.For(api.HelmChartGVK, r, reconcilers.Options{
 		Workers: o.Workers, Controller: api.ComponentSource, Manager: api.ManagerSource,
 		FailureReason: api.ReasonFailed,
@@ -46,12 +50,11 @@ func Plugin(c attempt.Config, objects Objects, indexes *helm.Indexes, verifier V
 }
 
 type reconciler struct {
-	config   attempt.Config
-	objects  Objects
-	indexes  *helm.Indexes
-	verifier Verifier
-	options  Options
-	tokens   *oci.Tokens
+	config  attempt.Config
+	objects Objects
+	indexes *helm.Indexes
+	options Options
+	tokens  *oci.Tokens
 }
 
 // References implements [reconcilers.Reconciler].

@@ -2,9 +2,7 @@ package helmchart_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,26 +12,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/api/conditions"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
-	"github.com/fluxd/fluxd/pkg/reconcilers/helmchart"
 	"github.com/fluxd/fluxd/pkg/sources/helm/helmtest"
 	"github.com/fluxd/fluxd/pkg/sources/oci"
 	"github.com/fluxd/fluxd/pkg/sources/oci/ocitest"
 )
-
-// verifier answers what it is told to, and remembers what it was asked.
-type verifier struct {
-	err     error
-	ignores bool
-	asked   []helmchart.Trust
-	digests []string
-}
-
-func (v *verifier) Verify(_ context.Context, _ *oci.Repository, digest string, t helmchart.Trust) (bool, error) {
-	v.asked, v.digests = append(v.asked, t), append(v.digests, digest)
-	return !v.ignores, v.err
-}
 
 func push(r *ocitest.Registry, version string, archive []byte) string {
 	return r.Push("charts/app", strings.ReplaceAll(version, "+", "_"), ocitest.Image{
@@ -178,44 +161,6 @@ func TestRegistryFailures(t *testing.T) {
 			}
 			w.fails(o, tc.want)
 		})
-	}
-}
-
-func TestVerification(t *testing.T) {
-	w := newWorld(t)
-	r := withRegistry(t, w)
-	digest := push(r, "1.3.0", chart("1.3.0"))
-	w.secrets["ns/keys"] = secret{data: map[string][]byte{"a.pub": []byte("key")}}
-	o := w.object(func(o *v1.HelmChart) {
-		o.Spec.Verify = &v1.HelmChartVerification{Provider: "cosign", SecretRef: &api.LocalObjectReference{Name: "keys"}}
-	})
-	verified := func() *metav1.Condition { return conditions.Get(o.Status.Conditions, api.ConditionSourceVerified) }
-	w.ready(o)
-	if c := verified(); c == nil || c.Status != metav1.ConditionTrue || c.Message != "verified signature of version 1.3.0" {
-		t.Errorf("the condition is %+v", c)
-	}
-	w.ready(o) // every time, before the stored chart is looked at
-	if len(w.verifier.asked) != 2 || w.verifier.digests[1] != digest || string(w.verifier.asked[0].Secret["a.pub"]) != "key" {
-		t.Errorf("it was asked for %v with %+v", w.verifier.digests, w.verifier.asked)
-	}
-	w.verifier.err = errors.New("nobody signed it")
-	w.fails(o, failure{api.ConditionBuildFailed, api.ReasonChartVerificationError, false, "chart verification error: failed to verify the signature using provider 'cosign': nobody signed it"})
-	if c := verified(); c == nil || c.Status != metav1.ConditionFalse || c.Reason != api.ReasonVerificationError || o.Status.Artifact == nil {
-		t.Errorf("the condition is %+v, the artifact %+v", c, o.Status.Artifact)
-	}
-	w.verifier.err, w.verifier.ignores = nil, true
-	w.ready(o)
-	if c := verified(); c != nil {
-		t.Errorf("where the policy does not insist, the condition is %+v", c)
-	}
-	delete(w.secrets, "ns/keys")
-	if _, err := w.reconcile(o); err == nil || verified() == nil || verified().Reason != api.ReasonVerificationError {
-		t.Errorf("without the Secret: got %v, %+v", err, verified())
-	}
-	o.Spec.Verify = nil
-	w.ready(o)
-	if c := verified(); c != nil {
-		t.Errorf("where nobody asks, the condition is %+v", c)
 	}
 }
 

@@ -312,6 +312,7 @@ func TestSuspendedSource(t *testing.T) {
 		t.Errorf("the conditions are %+v", o.Status.Conditions)
 	}
 	w.offer("1.0.0", "1.1.0", "2.0.0-rc.1")
+	w.restart()
 	w.ready(o)
 }
 

@@ -24,18 +24,19 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmchart"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 	"github.com/fluxd/fluxd/pkg/sources/helm/helmtest"
+	"github.com/fluxd/fluxd/pkg/sources/signature"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
 
 // world is a server, the sources that there are, and a reconciler.
 type world struct {
-	t        *testing.T
-	server   *helmtest.Server
-	store    *artifacts.Store
-	secrets  secrets
-	sources  map[string]api.Source // by kind/name
-	verifier verifier
-	plugin   reconcilers.Plugin
+	t       *testing.T
+	server  *helmtest.Server
+	store   *artifacts.Store
+	secrets secrets
+	sources map[string]api.Source // by kind/name
+	root    *signature.Root
+	plugin  reconcilers.Plugin
 }
 
 // secret is the data of a Secret and its type.
@@ -90,7 +91,9 @@ func (w *world) restart() {
 	w.store = store
 	w.plugin = helmchart.Plugin(attempt.Config{
 		Store: store, Secrets: w.secrets, Hosts: transport.NewHosts(), BaseURL: "http://source/", Clouds: identity.New(identity.Options{}),
-	}, w, helm.NewIndexes(func(helm.Source) []helm.Want { return nil }), &w.verifier, helmchart.Options{RequeueDependency: 30 * time.Second})
+	}, w, helm.NewIndexes(func(helm.Source) []helm.Want { return nil }), helmchart.Options{
+		RequeueDependency: 30 * time.Second, Root: func(context.Context) (*signature.Root, error) { return w.root, nil },
+	})
 }
 
 // chart is what the server has of a version of app.
