@@ -29,7 +29,7 @@ type Options struct {
 	// RequeueDependency is how long to wait for a source before looking again
 	// without having been woken.
 	RequeueDependency time.Duration
-	// Limits bound one chart. Their Headroom is that of all sources.
+	// Limits bound one chart.
 	Limits helm.Limits
 	// IndexBytes is how long an index may be; zero is the default.
 	IndexBytes int64
@@ -41,7 +41,6 @@ type Options struct {
 // Plugin returns the reconciler of HelmChart. Indexes is what it shares with
 // HelmRepository.
 func Plugin(c attempt.Config, objects Objects, indexes *helm.Indexes, o Options) reconcilers.Plugin {
-	o.Limits.Headroom = c.Headroom
 	r := &reconciler{config: c, objects: objects, indexes: indexes, options: o, tokens: oci.NewTokens()}
 	return reconcilers.For(api.HelmChartGVK, r, reconcilers.Options{
 		Workers: o.Workers, Controller: api.ComponentSource, Manager: api.ManagerSource,
@@ -72,7 +71,9 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v1.HelmChart) (reconcil
 	a := &one{
 		reconciler: r, obj: obj,
 		Attempt: attempt.Begin(r.config, api.HelmChartKind, obj, &obj.Status.Artifact, api.ConditionBuildFailed),
+		memory:  r.config.Headroom.Share(),
 	}
+	a.later(a.memory.Leave)
 	defer a.done()
 	if obj.Spec.Suspend {
 		return reconcilers.Result{}, a.refill(ctx)
@@ -93,11 +94,21 @@ type one struct {
 	obj *v1.HelmChart
 	// recorded is the version that is to be made again, for a suspended object.
 	recorded string
-	closers  []func()
+	// memory is what all that this reconcile loads is charged to: with two shares it
+	// might wait for itself.
+	memory  *artifacts.Share
+	closers []func()
 }
 
 // later has something done when the reconcile is over.
 func (a *one) later(f func()) { a.closers = append(a.closers, f) }
+
+// limits bound the chart.
+func (a *one) limits() helm.Limits {
+	l := a.options.Limits
+	l.Memory = a.memory
+	return l
+}
 
 func (a *one) done() {
 	for _, f := range a.closers {

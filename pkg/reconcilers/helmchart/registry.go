@@ -46,10 +46,8 @@ func (a *one) registry(ctx context.Context, source *v1.HelmRepository) (*registr
 		return nil, err
 	}
 	t := a.Transport(transport.Options{TLS: certificates})
-	share := a.Headroom.Share()
 	a.later(t.Close)
-	a.later(share.Leave)
-	r.options.Transport, r.options.Memory, r.options.Tokens = t, share, a.tokens
+	r.options.Transport, r.options.Memory, r.options.Tokens = t, a.memory, a.tokens
 	r.options.Insecure = source.Spec.Insecure
 	r.options.Limits = artifacts.Limits{Bytes: r.limits.ArchiveBytes()}
 	return r, nil

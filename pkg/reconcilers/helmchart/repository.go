@@ -97,7 +97,7 @@ func (a *one) server(login attempt.Login, source *v1.HelmRepository) (*helm.Repo
 	a.later(t.Close)
 	return helm.NewRepository(helm.Access{
 		URL: source.Spec.URL, Username: login.Username, Password: login.Password, PassCredentials: source.Spec.PassCredentials,
-		Index: helm.IndexOptions{Bytes: a.options.IndexBytes, Headroom: a.Headroom},
+		IndexBytes: a.options.IndexBytes, Memory: a.memory,
 	}, t)
 }
 
@@ -175,7 +175,7 @@ func (a *one) verbatim(ctx context.Context, repository *helm.Repository, release
 
 // inspected returns the tree of an archive once it is known to be a chart.
 func (a *one) inspected(ctx context.Context, archive []byte, m *made) (*artifacts.Tree, error) {
-	if _, err := helm.Inspect(ctx, archive, a.options.Limits); err != nil {
+	if _, err := helm.Inspect(ctx, archive, a.limits()); err != nil {
 		return nil, fmt.Errorf("failed to load the downloaded chart: %w", err)
 	}
 	return a.Store.Verbatim(m.file(), archive)
@@ -183,11 +183,10 @@ func (a *one) inspected(ctx context.Context, archive []byte, m *made) (*artifact
 
 // fromArchive makes the chart of an archive and the values files in it.
 func (a *one) fromArchive(ctx context.Context, archive []byte, m *made) (*made, error) {
-	chart, err := helm.Load(ctx, archive, a.options.Limits)
+	chart, err := helm.Load(ctx, archive, a.limits())
 	if err != nil {
 		return nil, a.buildFailed(ctx, api.ReasonChartPackageError, "chart package error", fmt.Errorf("failed to load downloaded chart: %w", err))
 	}
-	a.later(chart.Close)
 	return a.repackage(ctx, chart, m, func(c *helm.Chart) ([]string, error) {
 		return c.MergeValues(nil, a.values())
 	}, nil)

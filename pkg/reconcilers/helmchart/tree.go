@@ -63,11 +63,10 @@ func (a *one) fromFolder(ctx context.Context, tree fs.FS, where, prefix string) 
 	if stored, ok := a.upToDate(id, true); ok {
 		return stored, nil
 	}
-	chart, err := helm.LoadDir(ctx, tree, where, a.options.Limits)
+	chart, err := helm.LoadDir(ctx, tree, where, a.limits())
 	if err != nil {
 		return nil, a.buildFailed(ctx, api.ReasonChartPackageError, "chart package error", err)
 	}
-	a.later(chart.Close)
 	return a.repackage(ctx, chart, &made{Identity: id}, a.valuesOf(tree), func(c *helm.Chart) error {
 		_, err := c.Resolve(ctx, tree, a.elsewhere)
 		return err
@@ -90,7 +89,7 @@ func (a *one) fromFile(ctx context.Context, tree fs.FS, where string, size int64
 	if err != nil {
 		return nil, a.StorageFailed(api.ReasonReadOperationFailed, err)
 	}
-	id, err := helm.Inspect(ctx, archive, a.options.Limits)
+	id, err := helm.Inspect(ctx, archive, a.limits())
 	if ctx.Err() != nil {
 		return nil, a.pullFailed(ctx, ctx.Err())
 	}
@@ -108,11 +107,10 @@ func (a *one) fromFile(ctx context.Context, tree fs.FS, where string, size int64
 	if metadata == "" {
 		return a.finish(m, archive)
 	}
-	chart, err := helm.Load(ctx, archive, a.options.Limits)
+	chart, err := helm.Load(ctx, archive, a.limits())
 	if err != nil {
 		return nil, a.buildFailed(ctx, api.ReasonChartPackageError, "chart package error", err)
 	}
-	a.later(chart.Close)
 	return a.repackage(ctx, chart, m, a.valuesOf(tree), nil)
 }
 

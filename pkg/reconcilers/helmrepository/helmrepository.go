@@ -119,7 +119,7 @@ func (a *one) refill(ctx context.Context) error {
 	return a.indexes.Recorded(ctx, source(a.obj), repository, recorded.Revision)
 }
 
-// repository returns how to reach the server. Done frees its connections.
+// repository returns how to reach the server. Done frees its connections and memory.
 func (a *one) repository(ctx context.Context) (r *helm.Repository, done func(), err error) {
 	spec := a.obj.Spec
 	u, err := url.Parse(spec.URL)
@@ -133,10 +133,10 @@ func (a *one) repository(ctx context.Context) (r *helm.Repository, done func(), 
 	if err != nil {
 		return nil, nil, err
 	}
-	t := a.Transport(transport.Options{TLS: login.TLS})
+	t, share := a.Transport(transport.Options{TLS: login.TLS}), a.Headroom.Share()
 	r, err = helm.NewRepository(helm.Access{
 		URL: spec.URL, Username: login.Username, Password: login.Password, PassCredentials: spec.PassCredentials,
-		Index: helm.IndexOptions{Bytes: a.options.IndexBytes, Headroom: a.Headroom},
+		IndexBytes: a.options.IndexBytes, Memory: share,
 	}, t)
 	switch {
 	case errors.Is(err, helm.ErrScheme):
@@ -144,7 +144,7 @@ func (a *one) repository(ctx context.Context) (r *helm.Repository, done func(), 
 	case err != nil:
 		return nil, nil, a.Stalled(api.ReasonURLInvalid, fmt.Errorf("spec.url: invalid Helm repository URL: %w", err))
 	}
-	return r, t.Close, nil
+	return r, func() { t.Close(); share.Leave() }, nil
 }
 
 // fetchFailed classifies an error of the server or about its index.

@@ -19,7 +19,6 @@ import (
 type Identity struct{ Name, Version string }
 
 // Chart is a chart that is loaded, with its subcharts. It is for one goroutine.
-// Close gives its memory back.
 type Chart struct {
 	chart     *chart.Chart
 	allowance *allowance
@@ -29,14 +28,10 @@ type Chart struct {
 // Identity returns the name and version of the chart.
 func (c *Chart) Identity() Identity { return Identity{c.chart.Metadata.Name, c.chart.Metadata.Version} }
 
-// Close gives back the memory that was taken for the chart.
-func (c *Chart) Close() { c.allowance.share.Leave() }
-
 // Inspect reads what a packaged chart says that it is, and makes sure that it can be
 // unpacked safely and completely. The rest is not parsed.
 func Inspect(ctx context.Context, archive []byte, l Limits) (Identity, error) {
 	a := newAllowance(ctx, l)
-	defer a.share.Leave()
 	files, err := unpack(archive, a)
 	if err == nil {
 		_, err = expand(files, a, 0)
@@ -99,7 +94,6 @@ func Load(ctx context.Context, archive []byte, l Limits) (*Chart, error) {
 	a := newAllowance(ctx, l)
 	files, err := unpack(archive, a)
 	if err != nil {
-		a.share.Leave()
 		return nil, err
 	}
 	return load(files, a, "")
@@ -111,7 +105,6 @@ func LoadDir(ctx context.Context, tree fs.FS, dir string, l Limits) (*Chart, err
 	a := newAllowance(ctx, l)
 	files, err := collect(tree, dir, a)
 	if err != nil {
-		a.share.Leave()
 		return nil, err
 	}
 	return load(files, a, dir)
@@ -120,12 +113,10 @@ func LoadDir(ctx context.Context, tree fs.FS, dir string, l Limits) (*Chart, err
 func load(files []*loader.BufferedFile, a *allowance, dir string) (*Chart, error) {
 	files, err := expand(files, a, 0)
 	if err != nil {
-		a.share.Leave()
 		return nil, err
 	}
 	c, err := loader.LoadFiles(files)
 	if err != nil {
-		a.share.Leave()
 		return nil, fmt.Errorf("%w: %s", ErrChart, clip(err.Error()))
 	}
 	return &Chart{chart: c, allowance: a, path: dir}, nil

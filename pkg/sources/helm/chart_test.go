@@ -85,12 +85,8 @@ func TestBadArchives(t *testing.T) {
 			if !errors.Is(err, tc.want) || err == nil && got != (Identity{"a", "1.0.0"}) {
 				t.Errorf("Inspect: got %v, %v, want %v", got, err, tc.want)
 			}
-			c, err := Load(t.Context(), tc.archive, limits)
-			if !errors.Is(err, tc.want) {
+			if _, err := Load(t.Context(), tc.archive, limits); !errors.Is(err, tc.want) {
 				t.Errorf("Load: got %v, want %v", err, tc.want)
-			}
-			if err == nil {
-				c.Close()
 			}
 		})
 	}
@@ -99,7 +95,7 @@ func TestBadArchives(t *testing.T) {
 	if _, err := Load(ctx, good, limits); !errors.Is(err, context.Canceled) {
 		t.Errorf("who is told to stop gets %v", err)
 	}
-	small := Limits{Headroom: artifacts.NewHeadroom(10)}
+	small := Limits{Memory: artifacts.NewHeadroom(10).Share()}
 	if _, err := Load(t.Context(), good, small); !errors.Is(err, artifacts.ErrNoHeadroom) {
 		t.Errorf("without memory: got %v", err)
 	}
@@ -134,7 +130,6 @@ func TestLoadDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
 	if got := c.Identity(); got != (Identity{"a", "1.0.0"}) {
 		t.Errorf("it is %v", got)
 	}
@@ -156,7 +151,6 @@ func TestLoadDir(t *testing.T) {
 			t.Fatal(err)
 		}
 		other, err := again.Pack()
-		again.Close()
 		if err != nil || !bytes.Equal(archive, other) {
 			t.Fatalf("the package differs: %v", err)
 		}
@@ -218,7 +212,6 @@ func TestMergeValues(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
 			used, err := c.MergeValues(tc.tree, tc.values)
 			if !errors.Is(err, tc.err) {
 				t.Fatalf("got %v, want %v", err, tc.err)
@@ -367,7 +360,6 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
 			count, err := c.Resolve(t.Context(), root, repositories)
 			if tc.fails != "" {
 				if !errors.Is(err, ErrDependency) || !strings.Contains(fmt.Sprint(err), tc.fails) {

@@ -2,6 +2,7 @@ package helm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,27 +17,13 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 )
 
-// IndexOptions bound what reading an index may take.
-type IndexOptions struct {
-	// Bytes is how long an index may be; 50 MiB if zero.
-	Bytes int64
-	// Headroom is the memory that the rare index takes that has to be parsed
-	// whole; nil is without bounds.
-	Headroom *artifacts.Headroom
-}
-
 const (
 	defaultIndexBytes = 50 << 20
 	// maxWhole is how long an index may be that the scanner cannot follow.
 	maxWhole = 8 << 20
 )
 
-func (o IndexOptions) bytes() int64 {
-	if o.Bytes > 0 {
-		return o.Bytes
-	}
-	return defaultIndexBytes
-}
+func (a Access) indexBytes() int64 { return cmp.Or(a.IndexBytes, defaultIndexBytes) }
 
 // Summary says what an index is, without saying what is in it.
 type Summary struct {
@@ -70,10 +57,8 @@ func (r *Repository) read(ctx context.Context, previous *reading, wants []Want) 
 	if !isLayout(err) {
 		return got, err
 	}
-	share := r.access.Index.Headroom.Share()
-	defer share.Leave()
 	return r.readOnce(ctx, http.Header{}, func(body io.Reader) (map[Want]answer, error) {
-		return readWhole(ctx, body, min(maxWhole, r.access.Index.bytes()), share, wants)
+		return readWhole(ctx, body, min(maxWhole, r.access.indexBytes()), r.access.Memory, wants)
 	})
 }
 
@@ -92,7 +77,7 @@ func (r *Repository) readOnce(ctx context.Context, header http.Header, take func
 		}
 		return nil, nil
 	}
-	limit := r.access.Index.bytes()
+	limit := r.access.indexBytes()
 	if res.ContentLength > limit {
 		return nil, tooLong(bareURL(u), res.ContentLength, limit)
 	}
@@ -172,7 +157,8 @@ func (r *Repository) Download(ctx context.Context, release Release, limit int64)
 		return nil, fmt.Errorf("%w: %s has %d bytes, more than the %d that are accepted", ErrTooLarge, bareURL(u), res.ContentLength, limit)
 	}
 	var data bytes.Buffer
-	if _, err := data.ReadFrom(io.LimitReader(res.Body, limit+1)); err != nil {
+	body := &charged{ctx: ctx, r: io.LimitReader(res.Body, limit+1), memory: r.access.Memory}
+	if _, err := data.ReadFrom(body); err != nil {
 		return nil, fmt.Errorf("read %s: %w", bareURL(u), err)
 	}
 	if int64(data.Len()) > limit {
@@ -185,6 +171,19 @@ func (r *Repository) Download(ctx context.Context, release Release, limit int64)
 }
 
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// charged charges what is read to a share of memory.
+type charged struct {
+	ctx    context.Context
+	r      io.Reader
+	memory *artifacts.Share
+}
+
+// Read implements [io.Reader].
+func (c *charged) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	return n, cmp.Or(c.memory.Grow(c.ctx, int64(n)), err)
+}
 
 // Checkable says whether the digest of the index is one that an archive can be
 // compared with. What some servers write there says nothing.

@@ -22,15 +22,14 @@ type Limits struct {
 	Total int64
 	// Files is how many there may be; 20,000.
 	Files int
-	// Headroom is the memory that all that load charts share; nil is without
-	// bounds.
-	Headroom *artifacts.Headroom
+	// Memory is charged with the files. The caller leaves it. Nil is without bounds.
+	Memory *artifacts.Share
 }
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
 		Archive: cmp.Or(l.Archive, 10<<20), File: cmp.Or(l.File, 5<<20),
-		Total: cmp.Or(l.Total, 100<<20), Files: cmp.Or(l.Files, 20_000), Headroom: l.Headroom,
+		Total: cmp.Or(l.Total, 100<<20), Files: cmp.Or(l.Files, 20_000), Memory: l.Memory,
 	}
 }
 
@@ -50,12 +49,11 @@ type allowance struct {
 	limits Limits
 	bytes  int64
 	files  int
-	share  *artifacts.Share
 }
 
 func newAllowance(ctx context.Context, l Limits) *allowance {
 	l = l.orDefaults()
-	return &allowance{ctx: ctx, limits: l, bytes: l.Total, files: l.Files, share: l.Headroom.Share()}
+	return &allowance{ctx: ctx, limits: l, bytes: l.Total, files: l.Files}
 }
 
 // take takes a file of the given size.
@@ -75,5 +73,5 @@ func (a *allowance) take(name string, size int64) error {
 	}
 	a.bytes -= size
 	a.files--
-	return a.share.Grow(a.ctx, size)
+	return a.limits.Memory.Grow(a.ctx, size)
 }

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
 
@@ -52,8 +53,11 @@ type Access struct {
 	// PassCredentials sends them to whatever host the index or a redirect names.
 	// Otherwise only the scheme, host and port of URL get them.
 	PassCredentials bool
-	// Index bounds what reading the index may take.
-	Index IndexOptions
+	// IndexBytes is how long the index may be; 50 MiB if zero.
+	IndexBytes int64
+	// Memory is charged with what is downloaded, and with the rare index that has to
+	// be parsed whole. The caller leaves it. Nil is without bounds.
+	Memory *artifacts.Share
 }
 
 // Repository is a Helm repository that speaks HTTP. The time of its methods is

@@ -268,7 +268,7 @@ func TestBadServers(t *testing.T) {
 			t.Parallel()
 			web := httptest.NewServer(tc.serve)
 			defer web.Close()
-			r := repository(t, Access{URL: web.URL + "?token=hidden", Username: "user", Password: "secret", Index: IndexOptions{Bytes: 10 << 20}})
+			r := repository(t, Access{URL: web.URL + "?token=hidden", Username: "user", Password: "secret", IndexBytes: 10 << 20})
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			_, err := r.read(ctx, nil, nil)
@@ -297,7 +297,7 @@ func status(code int) func(error) bool {
 func TestOddLayout(t *testing.T) {
 	flow := "{apiVersion: v1, entries: {a: [{name: a, version: 1.0.0, urls: [x]}]}}\n"
 	s := serve(t, flow)
-	r := below(t, s, Access{Index: IndexOptions{Headroom: artifacts.NewHeadroom(1 << 20)}})
+	r := below(t, s, Access{Memory: artifacts.NewHeadroom(1 << 20).Share()})
 	x := NewIndexes(fixed(Want{"a", ""}))
 	got, err := x.Answer(t.Context(), source, r, Want{"a", ""}, "")
 	if err != nil || got.URL != "x" {
@@ -385,6 +385,32 @@ func TestDownload(t *testing.T) {
 				t.Errorf("a secret is in %v", err)
 			}
 		})
+	}
+}
+
+func TestDownloadIsCharged(t *testing.T) {
+	s := serve(t, "")
+	s.Put("/charts/x-1.tgz", make([]byte, 100_000))
+	r := below(t, s, Access{Memory: artifacts.NewHeadroom(50_000).Share()})
+	if _, err := r.Download(t.Context(), Release{URL: "x-1.tgz"}, 1<<20); !errors.Is(err, artifacts.ErrNoHeadroom) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Nobody is led from https to http.
+func TestDowngrade(t *testing.T) {
+	s := serve(t, generated)
+	safe := httptest.NewTLSServer(http.RedirectHandler(s.URL+"/charts/index.yaml?token=hidden", http.StatusFound))
+	defer safe.Close()
+	r, err := NewRepository(Access{URL: safe.URL, Password: "secret", PassCredentials: true}, safe.Client().Transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.read(t.Context(), nil, nil); !errors.Is(err, transport.ErrDowngrade) || strings.Contains(err.Error(), "hidden") {
+		t.Errorf("got %v", err)
+	}
+	if asked, _ := s.Counts(); asked != 0 {
+		t.Error("it went there")
 	}
 }
 
