@@ -120,7 +120,7 @@ func (r random) index() map[string]any {
 
 func TestScanAgreesWithParse(t *testing.T) {
 	scanned, marshaled := 0, 0
-	const rounds = 400
+	const rounds = 200
 	for seed := range uint64(rounds) {
 		r := random{rand.New(rand.NewPCG(seed, 7))}
 		index := r.index()
