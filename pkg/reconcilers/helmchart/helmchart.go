@@ -56,10 +56,16 @@ type reconciler struct {
 	tokens  *oci.Tokens
 }
 
-// References implements [reconcilers.Reconciler].
+// References implements [reconcilers.Reconciler]. The Secrets of a HelmRepository are
+// those that are known by now: whoever lacks one fails, and is asked again.
 func (r *reconciler) References(obj *v1.HelmChart) []reconcilers.Ref {
 	ref := obj.Spec.SourceRef
 	refs := []reconcilers.Ref{reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), obj.Namespace, ref.Name)}
+	if source, ok := r.objects.Source(ref.Kind, obj.Namespace, ref.Name); ok {
+		if repository, ok := source.(*v1.HelmRepository); ok {
+			refs = append(refs, attempt.SecretRefs(obj.Namespace, repository.Spec.SecretRef, repository.Spec.CertSecretRef)...)
+		}
+	}
 	if v := obj.Spec.Verify; v != nil {
 		refs = append(refs, attempt.SecretRefs(obj.Namespace, v.SecretRef)...)
 	}

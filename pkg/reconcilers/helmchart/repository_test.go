@@ -349,13 +349,15 @@ func TestFinalizeAndReferences(t *testing.T) {
 	o := w.object(func(o *v1.HelmChart) {
 		o.Spec.Verify = &v1.HelmChartVerification{Provider: "cosign", SecretRef: &api.LocalObjectReference{Name: "keys"}}
 	})
+	w.repository("charts").Spec.SecretRef = &api.LocalObjectReference{Name: "login"}
 	var refs []string
 	for _, ref := range w.plugin.References(o) {
 		refs = append(refs, ref.String())
 	}
-	if diff := cmp.Diff([]string{"HelmRepository/ns/charts", "Secret/ns/keys"}, refs); diff != "" {
+	if diff := cmp.Diff([]string{"HelmRepository/ns/charts", "Secret/ns/login", "Secret/ns/keys"}, refs); diff != "" {
 		t.Error(diff)
 	}
+	w.repository("charts").Spec.SecretRef = nil
 	o.Spec.Verify = nil
 	w.ready(o)
 	for range 2 {

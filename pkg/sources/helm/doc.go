@@ -18,4 +18,16 @@
 // means what the parser says it means, and the tests hold both against each
 // other. What nobody wants is not validated: a bad entry harms those who want
 // its chart.
+//
+// [Indexes] keeps the answers of all repositories, and reads an index once for all who
+// want something of it at the time.
+//
+// # Charts
+//
+// A chart is read from an archive or from a folder of a tree, without touching a disk.
+// Names, sizes and nesting are checked before anything is loaded, of archives within
+// archives too. [Chart.MergeValues], [Chart.Resolve] and [Chart.Pack] make another chart
+// of it; a package has a fixed order and no times, so that the same chart has the same
+// digest every time. An archive that needs no change is never unpacked for good:
+// [Inspect] makes sure of it, and the bytes stay as they came.
 package helm

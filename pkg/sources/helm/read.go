@@ -61,7 +61,7 @@ func parse(data []byte, wants []Want) (map[Want]answer, error) {
 		}
 		d.open(name)
 		for _, v := range versions {
-			item, err := d.item1(v)
+			item, err := d.encode(v)
 			if err != nil {
 				return nil, err
 			}
@@ -71,8 +71,8 @@ func parse(data []byte, wants []Want) (map[Want]answer, error) {
 	return d.answers(), nil
 }
 
-// item1 writes one decoded entry again, in the format that the desk decodes.
-func (d *desk) item1(v any) ([]byte, error) {
+// encode writes one decoded entry again, in the format that the desk decodes.
+func (d *desk) encode(v any) ([]byte, error) {
 	if d.format.name == jsonFormat.name {
 		return json.Marshal(v)
 	}
