@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
 	"github.com/fluxd/fluxd/pkg/sources/external"
 	"github.com/fluxd/fluxd/pkg/sources/git"
+	"github.com/fluxd/fluxd/pkg/sources/signature"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
 
@@ -70,7 +72,8 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	p.foreign = d.foreign(sources)
 	p.deps = all.Deps{
 		Sources: sources, Externals: p.foreign,
-		Cache: d.cache, Accounts: reader, Bus: d.bus, Applier: p.applier, Builds: builds,
+		Public: public(o, sources.Hosts), Accounts: reader,
+		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
@@ -94,6 +97,16 @@ func googleEndpoint(emulator string) string {
 		return emulator
 	}
 	return "http://" + emulator
+}
+
+// public returns who knows what is trusted of the public Sigstore instance. What it
+// learns is kept where cosign would keep it, or else with what else is kept.
+func public(o *options, hosts *transport.Hosts) *signature.Public {
+	dir := os.Getenv("TUF_ROOT")
+	if dir == "" && o.cacheDir != "" {
+		dir = filepath.Join(o.cacheDir, "sigstore")
+	}
+	return signature.NewPublic(signature.PublicOptions{Transport: hosts.Transport(transport.Options{}), Dir: dir})
 }
 
 // foreign returns what fetches the artifacts of others, nil without the feature

@@ -21,6 +21,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/sources/external"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
+	"github.com/fluxd/fluxd/pkg/sources/signature"
 )
 
 // Deps are what plugins are made of. They end here and are never handed on.
@@ -33,6 +34,8 @@ type Deps struct {
 	Bus     *events.Bus
 	// Accounts knows the ServiceAccounts of the cluster.
 	Accounts ocirepository.Accounts
+	// Public knows what is trusted of the public Sigstore instance.
+	Public *signature.Public
 	// Externals fetches ExternalArtifacts; nil refuses them.
 	Externals *external.Fetcher
 
@@ -72,7 +75,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			KeyExchanges: d.Git.KeyExchanges, HostKeyAlgorithms: d.Git.HostKeyAlgorithms,
 		}),
 		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
-		ocirepository.Plugin(d.Sources, d.Accounts, ocirepository.Options{Workers: d.Workers}),
+		ocirepository.Plugin(d.Sources, d.Accounts, ocirepository.Options{Workers: d.Workers, Root: d.Public.Root}),
 		helmrepository.Plugin(d.Sources, indexes, helmrepository.Options{Workers: d.Workers, IndexBytes: d.Helm.IndexBytes}),
 		helmchart.Plugin(d.Sources, objects, indexes, helmchart.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, IndexBytes: d.Helm.IndexBytes,

@@ -21,7 +21,7 @@ type charts struct{ cache *kube.Cache }
 
 // Source implements [helmchart.Objects].
 func (c charts) Source(kind, namespace, name string) (api.Source, bool) {
-	return c.cache.Source(api.SourceV1.WithKind(kind).GroupKind(), namespace, name)
+	return c.cache.SourceOf(api.SourceV1.WithKind(kind).GroupKind(), namespace, name)
 }
 
 // Repositories implements [helmchart.Objects].

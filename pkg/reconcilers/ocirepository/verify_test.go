@@ -1,6 +1,7 @@
 package ocirepository_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -238,6 +239,27 @@ func TestSuspendedIsVerified(t *testing.T) {
 	if err := w.fails(o); !errors.Is(err, signature.ErrInvalid) || cmp.Diff(before, o) != "" || w.files(o) != nil {
 		t.Errorf("got %v and the files %v", err, w.files(o))
 	}
+}
+
+func TestPublicInstance(t *testing.T) {
+	w := newWorld(t)
+	instance := signaturetest.NewSigstore(time.Now())
+	root, err := signature.ParseRoot(signaturetest.JSON(instance.Root()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	offline := errors.New("no network")
+	w.options.Root = func(context.Context) (*signature.Root, error) { return root, offline }
+	w.restart()
+	sum := w.registry.PushFiles(repository, "latest", map[string]string{"a": "1"})
+	w.signBundle(sum, instance.Signer("https://issuer.test", "https://git.test/apps", signaturetest.Options{}).SignBundle(sum))
+	o := w.object()
+	o.Spec.Verify = &v1.OCIRepositoryVerification{Provider: "cosign"}
+	if err := w.fails(o); !errors.Is(err, offline) {
+		t.Errorf("got %v", err)
+	}
+	offline = nil
+	w.ready(o)
 }
 
 func TestPolicyThatIgnores(t *testing.T) {
