@@ -59,6 +59,31 @@ func checkVerbatim(t *testing.T, tree *artifacts.Tree, content []byte) {
 	}
 }
 
+func TestUnpacked(t *testing.T) {
+	store := newStore(t, artifacts.Options{})
+	plain := build(t, store, map[string]string{"a/b": "1", "c": "2"})
+	if got, err := store.Unpacked(t.Context(), plain); err != nil || got != plain {
+		t.Errorf("a tree of files unpacks to %v, %v", got, err)
+	}
+	var archive bytes.Buffer
+	if err := plain.WriteTarGz(&archive); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		content []byte
+		kind    error
+	}{"an archive": {archive.Bytes(), nil}, "something else": {[]byte("text"), artifacts.ErrArchive}} {
+		tree, err := store.Verbatim("layer.tar.gz", tt.content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := store.Unpacked(t.Context(), tree)
+		if !errors.Is(err, tt.kind) || err == nil && got.Digest() != plain.Digest() {
+			t.Errorf("%s unpacks to %v, %v", name, got, err)
+		}
+	}
+}
+
 func TestVerbatimNames(t *testing.T) {
 	if _, err := newStore(t, artifacts.Options{}).Verbatim("../x", nil); !errors.Is(err, artifacts.ErrBadPath) {
 		t.Errorf("a path out of the tree: %v", err)
