@@ -35,6 +35,10 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 		return render.Output{}, err
 	}
 	defer release()
+	// A layer that was copied as it is holds the files.
+	if tree, err = p.store.Unpacked(ctx, tree); err != nil {
+		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
+	}
 	options := buildOptions(p.obj)
 	if err := exists(tree, p.obj.Spec.Path); err != nil {
 		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
