@@ -331,7 +331,7 @@ func TestSlowServers(t *testing.T) {
 }
 
 func TestLargeLayersMayTakeTheirTime(t *testing.T) {
-	noise := make([]byte, 32<<10)
+	noise := make([]byte, 256<<10)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
 	for name, test := range map[string]struct {
 		content string
@@ -339,16 +339,19 @@ func TestLargeLayersMayTakeTheirTime(t *testing.T) {
 	}{"large": {string(noise), nil}, "small": {"x", oci.ErrTimeout}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			registry, ctx := newRegistry(t), soon(t)
-			registry.PushFiles(apps, "latest", map[string]string{"a": test.content})
-			registry.Intercept(func(_ http.ResponseWriter, req *http.Request) bool {
-				if strings.Contains(req.URL.Path, "/blobs/") {
-					<-ctx.Done()
-				}
+			registry := newRegistry(t)
+			sum := registry.PushFiles(apps, "latest", map[string]string{"a": test.content})
+			r := open(t, registry.URL(apps), oci.Options{})
+			m, err := r.Manifest(t.Context(), sum)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx := soon(t)
+			registry.Intercept(func(http.ResponseWriter, *http.Request) bool {
+				<-ctx.Done()
 				return false
 			})
-			_, _, err := extract(ctx, open(t, registry.URL(apps), oci.Options{}), newStore(t), oci.Ref{}, "")
-			if !errors.Is(err, test.kind) {
+			if _, _, err = r.Extract(ctx, m.Layers[0], newStore(t), ""); !errors.Is(err, test.kind) {
 				t.Errorf("got %v, want %v", err, test.kind)
 			}
 		})
