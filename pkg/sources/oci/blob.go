@@ -45,8 +45,9 @@ func (r *Repository) open(ctx context.Context, d Descriptor) (*blob, error) {
 	if err != nil {
 		return nil, r.failure(ctx, doing, err)
 	}
-	stream := &blob{cancel: func() {}, body: body, left: d.Size}
-	stream.verified = content.NewVerifyReader(body, d)
+	whole := &download{ctx: ctx, client: r.client, blob: d, body: body}
+	stream := &blob{cancel: func() {}, body: whole, left: d.Size}
+	stream.verified = content.NewVerifyReader(whole, d)
 	stream.explain = func(err error) error { return r.failure(ctx, doing, err) }
 	return stream, nil
 }

@@ -394,6 +394,52 @@ func TestCutConnections(t *testing.T) {
 	}
 }
 
+func TestBadLines(t *testing.T) {
+	noise := make([]byte, 64<<10)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
+	layer := ocitest.TarGz(file("a", string(noise)))
+	tests := map[string]struct {
+		cuts int
+		kind error
+	}{"a few cuts": {3, nil}, "too many": {100, oci.ErrDigest}}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			registry := newRegistry(t)
+			registry.Push(apps, "latest", ocitest.Image{Layers: []ocitest.Layer{{Content: layer}}})
+			registry.RequireToken("", "")
+			cuts, sent := 0, 0
+			registry.Intercept(func(w http.ResponseWriter, req *http.Request) bool {
+				authorized := req.Header.Get("Authorization") != ""
+				if cuts == test.cuts || !authorized || !strings.Contains(req.URL.Path, "/blobs/") {
+					return false
+				}
+				cuts++
+				from := 0
+				_, err := fmt.Sscanf(req.Header.Get("Range"), "bytes=%d-", &from)
+				w.Header().Set("Content-Length", fmt.Sprint(len(layer)-from))
+				if err == nil {
+					w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(layer)-1, len(layer)))
+					w.WriteHeader(http.StatusPartialContent)
+				}
+				if from != sent {
+					t.Errorf("%d bytes were sent, and the rest is asked for from %d on", sent, from)
+				}
+				_, _ = w.Write(layer[from : from+1000])
+				sent = from + 1000
+				w.(http.Flusher).Flush()
+				panic(http.ErrAbortHandler)
+			})
+			_, tree, err := extract(t.Context(), open(t, registry.URL(apps), oci.Options{}), newStore(t), oci.Ref{}, "")
+			if !errors.Is(err, test.kind) {
+				t.Fatalf("got %v, want %v", err, test.kind)
+			}
+			if err == nil && files(t, tree)["a"] != string(noise) {
+				t.Error("the file is another one")
+			}
+		})
+	}
+}
+
 func TestRedirectLoops(t *testing.T) {
 	registry := newRegistry(t)
 	registry.PushFiles(apps, "latest", nil)
