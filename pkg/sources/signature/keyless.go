@@ -110,7 +110,7 @@ func (k keyless) check(s signed, more []*x509.Certificate, entries []logEntry, s
 	if err := k.expected(s.certificate); err != nil {
 		return err
 	}
-	times, err := k.times(s, entries)
+	logs, times, err := k.times(s, entries)
 	if err != nil {
 		return err
 	}
@@ -125,6 +125,9 @@ func (k keyless) check(s signed, more []*x509.Certificate, entries []logEntry, s
 		return errors.New("nobody who is trusted says when the signature was made")
 	}
 	for _, at := range times {
+		if slices.ContainsFunc(logs, func(p period) bool { return !p.includes(at) }) {
+			return errLog
+		}
 		if err := k.issued(s.certificate, more, at); err != nil {
 			return err
 		}
@@ -133,24 +136,26 @@ func (k keyless) check(s signed, more []*x509.Certificate, entries []logEntry, s
 }
 
 // times checks that the signature is in a log and returns when it got there, as far as
-// that is known. An entry that does not hold spoils the rest.
-func (k keyless) times(s signed, entries []logEntry) (times []time.Time, err error) {
+// that is known, and when the logs are to be trusted. An entry that does not hold spoils
+// the rest.
+func (k keyless) times(s signed, entries []logEntry) (logs []period, times []time.Time, err error) {
 	if len(entries) == 0 {
-		return nil, errLog
+		return nil, nil, errLog
 	}
 	for _, e := range entries {
-		at, err := k.root.logged(e)
+		valid, at, err := k.root.logged(e)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := s.matches(e.Body); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		logs = append(logs, valid)
 		if !at.IsZero() {
 			times = append(times, at)
 		}
 	}
-	return times, nil
+	return logs, times, nil
 }
 
 // issued checks that a trusted authority issued the certificate, which was good at a

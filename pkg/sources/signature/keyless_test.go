@@ -155,6 +155,7 @@ func TestIdentities(t *testing.T) {
 func TestRoots(t *testing.T) {
 	instance := signaturetest.NewSigstore(time.Now())
 	store := newStore().bundle(digest, instance.Signer(issuer, person, signaturetest.Options{}).SignBundle(digest))
+	stamped := newStore().bundle(digest, instance.Signer(issuer, person, signaturetest.Options{}).SignStamped(digest))
 	past := map[string]any{"start": "2001-01-01T00:00:00Z", "end": "2002-01-01T00:00:00Z"}
 	tests := map[string]map[string]any{
 		"an authority that is not trusted any more": edit(t, instance.Root(), past, "certificateAuthorities", 0, "validFor"),
@@ -165,8 +166,10 @@ func TestRoots(t *testing.T) {
 	}
 	for name, root := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := trust(t, root).Verify(t.Context(), store, subject); !errors.Is(err, signature.ErrInvalid) {
-				t.Errorf("got %v", err)
+			for _, store := range []*attached{store, stamped} {
+				if _, err := trust(t, root).Verify(t.Context(), store, subject); !errors.Is(err, signature.ErrInvalid) {
+					t.Errorf("got %v", err)
+				}
 			}
 		})
 	}

@@ -42,23 +42,23 @@ type inclusion struct {
 var errLog = errors.New("no trusted log has the signature")
 
 // logged checks that the entry is in a trusted log: by the proof, by the promise, or
-// both, whatever there is. The time is zero unless the log vouches for it.
-func (r *Root) logged(e logEntry) (at time.Time, err error) {
+// both, whatever there is. It returns when the log is to be trusted, and the time of the
+// entry, which is zero unless the log vouches for it.
+func (r *Root) logged(e logEntry) (valid period, at time.Time, err error) {
 	if e.Promise == nil && e.Proof == nil {
-		return at, errLog
+		return valid, at, errLog
 	}
 	if e.Proof != nil {
-		if err := r.included(*e.Proof, e.Body); err != nil {
-			return at, err
+		by, err := r.included(*e.Proof, e.Body)
+		if err != nil || e.Promise == nil {
+			return by.valid, at, err
 		}
-	}
-	if e.Promise == nil {
-		return at, nil
+		valid = by.valid
 	}
 	at = time.Unix(e.Integrated, 0)
 	trusted, ok := find(r.logs, e.ID.Key, at)
 	if !ok {
-		return at, errLog
+		return valid, at, errLog
 	}
 	// The fields in the order of their names are the canonical form (RFC 8785).
 	signed, err := json.Marshal(struct {
@@ -68,25 +68,26 @@ func (r *Root) logged(e logEntry) (at time.Time, err error) {
 		Index      int64  `json:"logIndex"`
 	}{e.Body, e.Integrated, hex.EncodeToString(e.ID.Key), e.Index})
 	if err != nil {
-		return at, err
+		return valid, at, err
 	}
 	if checkMessage(trusted.key, signed, e.Promise.Signed) != nil {
-		return at, errors.New("the promise of the log is not signed by it")
+		return valid, at, errors.New("the promise of the log is not signed by it")
 	}
-	return at, nil
+	return valid, at, nil
 }
 
-// included checks a proof of inclusion and that a trusted log signed the tree it leads to.
-func (r *Root) included(p inclusion, body []byte) error {
-	size, root, err := r.checkpoint(p.Checkpoint.Envelope)
+// included checks a proof of inclusion, and returns the log that signed the tree it leads
+// to.
+func (r *Root) included(p inclusion, body []byte) (log, error) {
+	by, size, root, err := r.checkpoint(p.Checkpoint.Envelope)
 	if err != nil {
-		return err
+		return by, err
 	}
 	leaf := sha256.Sum256(append([]byte{0}, body...))
 	if p.Size != size || p.Index < 0 || p.Index >= size || !bytes.Equal(p.Root, root) || !bytes.Equal(rootOf(leaf[:], p), root) {
-		return errors.New("the proof that the signature is in the log does not hold")
+		return by, errors.New("the proof that the signature is in the log does not hold")
 	}
-	return nil
+	return by, nil
 }
 
 // rootOf returns the hash of the tree that a proof leads to (RFC 9162, section
@@ -126,18 +127,18 @@ func parent(left, right []byte) []byte {
 
 // checkpoint reads the signed head of a log: a note of lines (origin, size, root hash),
 // an empty line, and lines with signatures.
-func (r *Root) checkpoint(envelope string) (size int64, root []byte, err error) {
+func (r *Root) checkpoint(envelope string) (by log, size int64, root []byte, err error) {
 	malformed := errors.New("the head of the log is malformed")
 	text, signatures, ok := strings.Cut(envelope, "\n\n")
 	lines := strings.Split(text, "\n")
 	if !ok || len(lines) < 3 {
-		return 0, nil, malformed
+		return by, 0, nil, malformed
 	}
 	if size, err = strconv.ParseInt(lines[1], 10, 64); err != nil {
-		return 0, nil, malformed
+		return by, 0, nil, malformed
 	}
 	if root, err = base64.StdEncoding.DecodeString(lines[2]); err != nil {
-		return 0, nil, malformed
+		return by, 0, nil, malformed
 	}
 	for line := range strings.Lines(signatures) {
 		fields := strings.Fields(line)
@@ -150,11 +151,11 @@ func (r *Root) checkpoint(envelope string) (size int64, root []byte, err error) 
 		}
 		for _, one := range r.logs {
 			if checkMessage(one.key, []byte(text+"\n"), signature[hintBytes:]) == nil {
-				return size, root, nil
+				return one, size, root, nil
 			}
 		}
 	}
-	return 0, nil, errors.New("the head of the log is not signed by a trusted log")
+	return by, 0, nil, errors.New("the head of the log is not signed by a trusted log")
 }
 
 // hintBytes is the length of what precedes a signature of a note, to say by which key
