@@ -246,6 +246,37 @@ func TestPlainHTTPIsNotSpokenUnasked(t *testing.T) {
 	}
 }
 
+func TestPlainHTTPIsRemembered(t *testing.T) {
+	registry := newRegistry(t)
+	registry.PushFiles(apps, "latest", nil)
+	tokens, hellos := oci.NewTokens(), 0
+	own := transport.NewHosts().Transport(transport.Options{})
+	counting := roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.URL.Scheme == "https" {
+			hellos++
+		}
+		return own.RoundTrip(req)
+	})
+	for range 3 {
+		r, err := oci.Open(registry.URL(apps), oci.Options{Transport: counting, Insecure: true, Tokens: tokens})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Resolve(t.Context(), oci.Ref{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if hellos != 1 {
+		t.Errorf("TLS was tried %d times", hellos)
+	}
+}
+
+// roundTripper is a function that is a transport.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
 func TestKeychain(t *testing.T) {
 	entry := func(password string) string { return fmt.Sprintf(`{"username":"me","password":%q}`, password) }
 	auth := base64.StdEncoding.EncodeToString([]byte("me:of:auth\n"))

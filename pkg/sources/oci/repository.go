@@ -101,8 +101,15 @@ func (r *Repository) connect(ctx context.Context) (*remote.Repository, error) {
 	return r.remote, nil
 }
 
+// plainFor is how long it is remembered that a registry speaks plain HTTP.
+const plainFor = time.Hour
+
 // probe says whether the registry speaks plain HTTP instead of TLS.
 func (r *Repository) probe(ctx context.Context) (plain bool, err error) {
+	key := keyOf("plain", r.name, r.client.credential) // what others did to find out is theirs
+	if _, plain := r.options.Tokens.get(key); plain {
+		return true, nil
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+r.name.host()+"/v2/", nil)
 	if err != nil {
 		return false, err
@@ -114,6 +121,7 @@ func (r *Repository) probe(ctx context.Context) (plain bool, err error) {
 	}
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	if noTLS || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, syscall.ECONNREFUSED) {
+		r.options.Tokens.put(key, token{until: time.Now().Add(plainFor)})
 		return true, nil
 	}
 	return false, err

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Tokens remembers access tokens, so that asking a registry again costs one request
+// Tokens remembers access tokens, and which registries do not speak TLS, so that asking a registry again costs one request
 // instead of three. A token serves those alone who have the credential that it was
 // given for. Use [NewTokens].
 type Tokens struct {
@@ -33,7 +33,7 @@ type token struct {
 func NewTokens() *Tokens { return &Tokens{known: make(map[tokenKey]token)} }
 
 func keyOf(origin string, n Name, c Credential) tokenKey {
-	fields := []string{origin, n.Path, c.Username, c.Password, c.IdentityToken, c.RegistryToken}
+	fields := []string{origin, n.Registry, n.Path, c.Username, c.Password, c.IdentityToken, c.RegistryToken}
 	for i, f := range fields {
 		fields[i] = strings.ReplaceAll(f, "\x00", "\x00\x00")
 	}
