@@ -102,6 +102,7 @@ func (w *own) canaries(good, bad *upstream.Registry) {
 		"half":   {"password": canary},
 		"keys":   {"accesskey": user, "secretkey": canary},
 		"proxy":  {"address": "http://127.0.0.1:1/?" + canary, "username": user, "password": canary},
+		"nobody": {"address": "http://127.0.0.1:1"},
 		"sas":    {"sasKey": "sv=2020-08-04&sig=" + canary},
 		"ssh":    {"identity": "-----BEGIN OPENSSH PRIVATE KEY-----\n" + canary + "\n-----END OPENSSH PRIVATE KEY-----\n", "known_hosts": canary},
 		"google": {"serviceaccount": `{"type":"service_account","private_key":"` + canary + `","client_email":"a@b.c","token_uri":"http://127.0.0.1:1/` + canary + `"}`},
