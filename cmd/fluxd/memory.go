@@ -86,23 +86,29 @@ func (t *thrift) give() {
 	t.release()
 }
 
-// releaseMemory collects garbage and gives free memory back, if that is worth it.
-func releaseMemory() {
-	if reclaimable() >= worthwhile {
-		debug.FreeOSMemory()
-	}
+// heap collects garbage and gives free memory back, if that is worth it.
+type heap struct {
+	rest uint64 // what was live when memory was last given back, in bytes
 }
 
-// reclaimable returns how many bytes are not in use, or were not when they were
-// last looked at, and have not been given back. The gaps between objects that are
-// in use do not count: no collection closes them.
-func reclaimable() uint64 {
+func (h *heap) release() {
+	held, _ := h.read()
+	if held-min(held, h.rest) < worthwhile {
+		return
+	}
+	debug.FreeOSMemory()
+	_, h.rest = h.read()
+}
+
+// read returns how many bytes are held for objects, dead or alive, and for none, and
+// how many were found to be alive when that was last looked at. The gaps between
+// objects do not count: no collection closes them.
+func (h *heap) read() (held, live uint64) {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/free:bytes"},
 		{Name: "/gc/heap/live:bytes"},
 	}
 	metrics.Read(samples)
-	held := samples[0].Value.Uint64() + samples[1].Value.Uint64()
-	return held - min(held, samples[2].Value.Uint64())
+	return samples[0].Value.Uint64() + samples[1].Value.Uint64(), samples[2].Value.Uint64()
 }

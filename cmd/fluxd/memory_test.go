@@ -1,6 +1,8 @@
 package main
 
 import (
+	"runtime"
+	"runtime/metrics"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,15 +54,24 @@ func TestReleaseMemory(t *testing.T) {
 	for i := range ballast {
 		ballast[i] = byte(i)
 	}
-	before := reclaimable()
+	runtime.GC() // all of it was alive when that was last looked at
+	before := released()
+	runtime.KeepAlive(ballast)
 	ballast = nil
-	after := reclaimable()
-	for range 10 { // the collector may be at work for an earlier test
-		if after < worthwhile {
-			return
-		}
-		releaseMemory()
-		after = reclaimable()
+	h := &heap{}
+	h.release()
+	if got := int64(released()) - int64(before); got < 24<<20 {
+		t.Errorf("of 32 MiB, %d bytes were given back", got)
 	}
-	t.Errorf("%d bytes are held for nothing, %d before", after, before)
+	rest := h.rest
+	if h.release(); h.rest != rest {
+		t.Error("a second time right after it counts as worthwhile")
+	}
+}
+
+// released returns how many bytes of the heap the system has got back.
+func released() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

@@ -109,5 +109,5 @@ func (s *server) run(ctx context.Context) error {
 
 // observer is told what the engine does.
 func (s *server) observer() engine.Observer {
-	return observer{metrics: s.metrics, thrift: &thrift{release: releaseMemory}}
+	return observer{metrics: s.metrics, thrift: &thrift{release: new(heap).release}}
 }
