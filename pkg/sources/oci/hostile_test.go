@@ -347,8 +347,11 @@ func TestLargeLayersMayTakeTheirTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx := soon(t)
-			registry.Intercept(func(http.ResponseWriter, *http.Request) bool {
+			registry.Intercept(func(_ http.ResponseWriter, req *http.Request) bool {
 				<-ctx.Done()
+				if test.kind != nil {
+					<-req.Context().Done() // it is not waited for
+				}
 				return false
 			})
 			if _, _, err = r.Extract(ctx, m.Layers[0], newStore(t), ""); !errors.Is(err, test.kind) {
