@@ -136,18 +136,27 @@ func (c *cache) flush(a Artifact, t *Tree) {
 		return
 	}
 	size, err := c.save(a, t)
-	c.mu.Lock()
-	if err != nil {
-		delete(c.known, a.Owner)
-	} else {
-		c.known[a.Owner] = stored{a, size}
-	}
-	c.mu.Unlock()
+	c.settle(a, size, err)
 	if err != nil {
 		c.report(fmt.Errorf("keep %s in the artifact cache: %w", a.Owner, err))
 		return
 	}
 	c.trim(a.Owner)
+}
+
+// settle notes how the writing of a went. Meanwhile something newer may have been put, or
+// the owner forgotten: what is queued for that must not take a for the newest.
+func (c *cache) settle(a Artifact, size int64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, ok := c.known[a.Owner]
+	switch {
+	case !ok || now.artifact.Digest != a.Digest || now.artifact.Revision != a.Revision:
+	case err != nil:
+		delete(c.known, a.Owner)
+	default:
+		c.known[a.Owner] = stored{a, size}
+	}
 }
 
 // wants says whether a is what is to be kept of its owner.

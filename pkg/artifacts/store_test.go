@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -318,6 +319,39 @@ func TestPutForeign(t *testing.T) {
 		release()
 		if _, _, err := store.Open(owner, tree.Digest()); !errors.Is(err, artifacts.ErrNotFound) {
 			t.Errorf("by the digest of the tree: got %v", err)
+		}
+	}
+}
+
+// What is put while the one before is being written is what the disk has in the end,
+// and what is forgotten meanwhile is not there any more.
+func TestNewestWinsOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	s, err := artifacts.New(artifacts.Options{CacheDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[artifacts.Owner]string)
+	for i := range 20 {
+		owner := artifacts.Owner{Kind: "GitRepository", Namespace: "ns", Name: fmt.Sprint(i)}
+		put(t, s, owner, "1", map[string]string{"a": noise(uint64(i), 2<<20)})
+		for range 1000 { // until it is being written, or has been
+			if found, err := filepath.Glob(filepath.Join(dir, "artifacts", "new-*")); err != nil || len(found) > 0 {
+				break
+			}
+			runtime.Gosched()
+		}
+		want[owner] = put(t, s, owner, "2", map[string]string{"a": "2"}).Digest
+		if i%2 == 0 {
+			s.Forget(owner)
+			want[owner] = ""
+		}
+	}
+	s.Close()
+	again := newStore(t, artifacts.Options{CacheDir: dir})
+	for owner, digest := range want {
+		if got, _ := again.Newest(owner); got.Digest != digest {
+			t.Errorf("%s: the disk has %q, want %q", owner, got.Digest, digest)
 		}
 	}
 }
