@@ -80,6 +80,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 		helmchart.Plugin(d.Sources, objects, indexes, helmchart.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, IndexBytes: d.Helm.IndexBytes,
 			Limits: helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes},
+			Root:   d.Public.Root,
 		}),
 		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Bus, kustomization.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
