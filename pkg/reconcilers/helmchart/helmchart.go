@@ -77,7 +77,7 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v1.HelmChart) (reconcil
 	a := &one{
 		reconciler: r, obj: obj,
 		Attempt: attempt.Begin(r.config, api.HelmChartKind, obj, &obj.Status.Artifact, api.ConditionBuildFailed),
-		memory:  r.config.Headroom.Share(),
+		memory:  r.config.Headroom.Share(), observed: obj.Status.ObservedSourceArtifactRevision,
 	}
 	a.later(a.memory.Leave)
 	defer a.done()
@@ -98,6 +98,8 @@ type one struct {
 	*reconciler
 	*attempt.Attempt
 	obj *v1.HelmChart
+	// observed is the revision of the source that the reconcile before this one saw.
+	observed string
 	// recorded is the version that is to be made again, for a suspended object.
 	recorded string
 	// memory is what all that this reconcile loads is charged to: with two shares it

@@ -8,6 +8,7 @@ import (
 	"regexp"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/conditions"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
@@ -51,7 +52,7 @@ func (a *one) fromRepository(ctx context.Context, source *v1.HelmRepository) (*m
 	if err := a.checkName(); err != nil {
 		return nil, err
 	}
-	if source.Spec.Suspend {
+	if source.Spec.Suspend || a.sawIt(source) {
 		if m, ok := a.nothingNew(); ok {
 			return m, nil
 		}
@@ -81,8 +82,16 @@ func (a *one) fromRepository(ctx context.Context, source *v1.HelmRepository) (*m
 	return a.fromRelease(ctx, repository, release, login)
 }
 
-// nothingNew returns the stored chart if it was made from the same spec. From a
-// suspended source there is nothing else to be had.
+// sawIt says whether the index is one that the chart was found in before. Then nothing
+// of it has to be in memory, so that a restart, with or without a network, finds a chart
+// that is stored on disk as good as it was.
+func (a *one) sawIt(source *v1.HelmRepository) bool {
+	return !a.FailedBefore() && !conditions.IsFalse(a.obj.Status.Conditions, api.ConditionReady) &&
+		a.observed == source.Status.Artifact.Revision
+}
+
+// nothingNew returns the stored chart if it was made from the same spec. From the same
+// index there is nothing else to be had.
 func (a *one) nothingNew() (*made, bool) {
 	if a.obj.Status.Artifact == nil {
 		return nil, false

@@ -316,6 +316,36 @@ func TestSuspendedSource(t *testing.T) {
 	w.ready(o)
 }
 
+// A node that starts without a network goes on with the chart on its disk, and takes
+// the next one when there is a new index.
+func TestRestartWithoutNetwork(t *testing.T) {
+	for name, change := range map[string]func(*v1.HelmChart){
+		"as it came": func(*v1.HelmChart) {}, "with values": valuesFiles("prod.yaml"), "with none": func(o *v1.HelmChart) { valuesFiles("gone.yaml")(o); ignoreMissing(o) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.dir = t.TempDir()
+			w.restart()
+			t.Cleanup(func() { w.store.Close() })
+			o := w.object(change)
+			w.ready(o)
+			before := o.DeepCopy()
+			w.server.Delete("/index.yaml")
+			w.restart()
+			w.ready(o)
+			if diff := cmp.Diff(before.Status, o.Status); diff != "" {
+				t.Errorf("the status changed:\n%s", diff)
+			}
+			w.archive(o)
+			w.offer("1.0.0", "1.1.0", "1.2.0")
+			w.ready(o)
+			if got := o.Status.Artifact.Revision; !strings.HasPrefix(got, "1.2.0") {
+				t.Errorf("with a new index it is %s", got)
+			}
+		})
+	}
+}
+
 func TestRefill(t *testing.T) {
 	for name, change := range map[string]func(*v1.HelmChart){
 		"as it came":  func(*v1.HelmChart) {},

@@ -36,6 +36,7 @@ type world struct {
 	secrets secrets
 	sources map[string]api.Source // by kind/name
 	root    *signature.Root
+	dir     string // of the artifacts on disk, if any are
 	plugin  reconcilers.Plugin
 }
 
@@ -84,7 +85,10 @@ func newWorld(t *testing.T) *world {
 // restart makes memory cold.
 func (w *world) restart() {
 	w.t.Helper()
-	store, err := artifacts.New(artifacts.Options{})
+	if w.store != nil {
+		w.store.Close()
+	}
+	store, err := artifacts.New(artifacts.Options{CacheDir: w.dir})
 	if err != nil {
 		w.t.Fatal(err)
 	}
