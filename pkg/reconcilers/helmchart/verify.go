@@ -37,8 +37,8 @@ func (a *one) verify(ctx context.Context, repository *oci.Repository, digest, ve
 			who += " keyless"
 		}
 		err = fmt.Errorf("failed to verify the signature using provider '%s': %w", who, err)
-		_ = a.Unverified(ctx, api.ReasonVerificationError, err) // the build says it again
-		return a.buildFailed(ctx, api.ReasonChartVerificationError, "chart verification error", err)
+		_ = a.buildFailed(ctx, api.ReasonChartVerificationError, "chart verification error", err)
+		return a.Unverified(ctx, api.ReasonVerificationError, err) // Ready says what the signature does
 	case outcome == signature.Ignored:
 		a.Drop(api.ConditionSourceVerified)
 	default:
