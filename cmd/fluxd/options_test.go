@@ -134,7 +134,7 @@ func TestLeaseName(t *testing.T) {
 	if one == two || one != leaseName("shard=1") || !strings.HasPrefix(one, "fluxd-leader-election-") {
 		t.Errorf("the Leases of two shards are %s and %s", one, two)
 	}
-	if identity() == identity() {
+	if first, second := identity(), identity(); first == second {
 		t.Error("two processes have one name")
 	}
 }

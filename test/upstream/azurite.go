@@ -44,7 +44,7 @@ type Azurite struct {
 func StartAzurite(ctx context.Context, s Security) (*Azurite, error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
-		return nil, fmt.Errorf("Azure's emulator %w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("the emulator of Azure %w: %w", ErrUnavailable, err)
 	}
 	folder, err := installAzurite(ctx, os.Stderr)
 	if err != nil {
@@ -97,7 +97,7 @@ func installAzurite(ctx context.Context, progress io.Writer) (string, error) {
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", fmt.Errorf("Azure's emulator %w: %w", ErrUnavailable, err)
+		return "", fmt.Errorf("the emulator of Azure %w: %w", ErrUnavailable, err)
 	}
 	fmt.Fprintln(progress, "installing Azure's emulator with npm (first time only, takes a minute or two and 360 MB)")
 	unlock, err := program.Lock(ctx, filepath.Join(dir, "lock"))
@@ -111,7 +111,7 @@ func installAzurite(ctx context.Context, progress io.Writer) (string, error) {
 	part := folder + ".part"
 	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", part, "--no-audit", "--no-fund", "--ignore-scripts", "azurite@"+azuriteVersion)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("Azure's emulator %w: npm install: %w: %s", ErrUnavailable, err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("the emulator of Azure %w: npm install: %w: %s", ErrUnavailable, err, bytes.TrimSpace(out))
 	}
 	return folder, os.Rename(part, folder)
 }
