@@ -73,7 +73,7 @@ func prepare(binary string, o Options) (c *ControlPlane, err error) {
 			_ = os.RemoveAll(dir)
 		}
 	}()
-	ports, err := freePorts(3)
+	ports, err := program.FreePorts(3)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // What one source has made is served, and is read as the ExternalArtifact that a
@@ -49,12 +49,10 @@ func TestArtifactsAreServed(t *testing.T) {
 // serveArtifacts starts a daemon that serves artifacts and returns where.
 func (w *world) serveArtifacts() string {
 	w.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := program.FreeAddress()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	address := l.Addr().String()
-	_ = l.Close() // the daemon takes it
 	d, err := harness.Start(binary, credentials, append(flags(), "--watch-label-selector="+ownLabel+"="+w.namespace,
 		"--artifact-addr="+address, "--storage-adv-addr="+address, "--feature-gates=ExternalArtifact=true")...)
 	if err != nil {

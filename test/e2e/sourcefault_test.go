@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // sourceFault is a reason for which a source cannot be fetched, and its remedy.
@@ -79,7 +79,10 @@ var sourceFaults = []sourceFault{
 		name: "server that is away", reason: "GitOperationFailed",
 		message: []string{"connection refused"},
 		make: func(w *world) (string, func()) {
-			address := freeAddress(w.t)
+			address, err := program.FreeAddress()
+			if err != nil {
+				w.t.Fatal(err)
+			}
 			return "url: http://" + address + "/" + w.repo.Name, func() { w.serve(address) }
 		},
 	}, {
@@ -262,19 +265,6 @@ func (w *world) serveSSH() *gittest.SSHServer {
 	}
 	w.t.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-// freeAddress returns an address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }
 
 // drip answers one byte at a time and never comes to an end.

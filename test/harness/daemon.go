@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -75,10 +74,10 @@ func Start(binary, kubeconfig string, flags ...string) (*Daemon, error) {
 func StartWith(env []string, binary, kubeconfig string, flags ...string) (*Daemon, error) {
 	d := &Daemon{done: make(chan struct{})}
 	var err error
-	if d.metrics, err = freeAddress(); err != nil {
+	if d.metrics, err = program.FreeAddress(); err != nil {
 		return nil, err
 	}
-	if d.health, err = freeAddress(); err != nil {
+	if d.health, err = program.FreeAddress(); err != nil {
 		return nil, err
 	}
 	args := append([]string{"run", "--kubeconfig=" + kubeconfig, "--metrics-addr=" + d.metrics, "--health-addr=" + d.health}, flags...)
@@ -96,14 +95,6 @@ func StartWith(env []string, binary, kubeconfig string, flags ...string) (*Daemo
 	}()
 	go d.follow(stderr)
 	return d, nil
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // maxLogs is how many lines of the log are kept.

@@ -56,16 +56,16 @@ func StartStock(bin, dir, kubeconfig string) (*Stock, error) {
 
 func startController(name, binary, dir, kubeconfig string) (*controller, error) {
 	c := &controller{name: name, done: make(chan struct{})}
-	metrics, err := freeAddress()
+	metrics, err := program.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	if c.health, err = freeAddress(); err != nil {
+	if c.health, err = program.FreeAddress(); err != nil {
 		return nil, err
 	}
 	args := []string{"--metrics-addr=" + metrics, "--health-addr=" + c.health, "--watch-all-namespaces", "--log-level=info"}
 	if name == "source-controller" {
-		artifacts, err := freeAddress()
+		artifacts, err := program.FreeAddress()
 		if err != nil {
 			return nil, err
 		}

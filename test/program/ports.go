@@ -1,4 +1,4 @@
-package controlplane
+package program
 
 import (
 	"errors"
@@ -8,15 +8,17 @@ import (
 )
 
 // Ports are taken below those that the kernel hands to outgoing connections.
-// Else a client that keeps dialling an API server which is away could be given
-// that very port, and talk to itself.
+// Else one of these could take a port before the program does that it was found for,
+// and a client that keeps dialling a server which is away could be given that very
+// port, and talk to itself.
 const (
 	lowestPort  = 20000
 	highestPort = 30000
 )
 
-// freePorts finds n loopback ports that nobody listens on just now.
-func freePorts(n int) ([]int, error) {
+// FreePorts finds n loopback ports that nobody listens on just now, for programs that
+// have to be told theirs.
+func FreePorts(n int) ([]int, error) {
 	var ports []int
 	var open []net.Listener // until all are found, so that none is found twice
 	defer func() {
@@ -38,4 +40,13 @@ func freePorts(n int) ([]int, error) {
 		open, ports = append(open, l), append(ports, port)
 	}
 	return nil, fmt.Errorf("find free ports: %w", errors.Join(errs...))
+}
+
+// FreeAddress finds a loopback address, host and port, like [FreePorts].
+func FreeAddress() (string, error) {
+	ports, err := FreePorts(1)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("127.0.0.1:%d", ports[0]), nil
 }
