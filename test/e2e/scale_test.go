@@ -58,7 +58,8 @@ func TestNothingChangedCostsNothing(t *testing.T) {
 			}
 		}
 	}
-	await(1) // what came of the install has been said by then
+	w.events("Reconciliation finished") // the last of what comes of the install
+	await(1)
 	mark, runs := w.mark(), w.runs("Kustomization", "app")
 	await(5)
 	equal(t, "requests while nothing changed", []string(nil), w.requests(mark))
