@@ -40,6 +40,7 @@ var floors = []struct {
 	{"pkg/events", 1},
 	{"pkg/api/...", 0},
 	{"pkg/artifacts", 0},
+	{"pkg/expr", 0},
 	{"pkg/fault", 0},
 	{"pkg/identity/...", 0},
 	{"pkg/kube", 0},
@@ -98,6 +99,10 @@ var imports = []struct {
 	{
 		packages: "pkg/apply/...", forbidden: []string{module + "pkg/fault"},
 		why: "apply says what happened; what it means is said by the reconciler",
+	},
+	{
+		packages: "pkg/expr", forbidden: []string{"k8s.io/...", "sigs.k8s.io/...", module + "..."},
+		why: "an expression is a question over plain values: who asks says what they are",
 	},
 	{packages: "pkg/artifacts", forbidden: loggers, why: "libraries return errors and do not log"},
 	{packages: "pkg/sources/...", forbidden: loggers, why: "libraries return errors and do not log"},

@@ -84,7 +84,8 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Helm:   all.Helm{IndexBytes: int64(o.indexMax), ChartBytes: int64(o.chartMax), FileBytes: int64(o.chartFileMax)},
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
-			SlowFail: o.gates["DisableFailFastBehavior"],
+			SlowFail:          o.gates["DisableFailFastBehavior"],
+			AdditiveReadyExpr: o.gates["AdditiveCELDependencyCheck"],
 		},
 	}
 	return p, nil

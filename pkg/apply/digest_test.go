@@ -216,6 +216,6 @@ func BenchmarkReduce(b *testing.B) {
 	o := parse(b, deployment)
 	b.ReportAllocs()
 	for b.Loop() {
-		w.store.reduce(o)
+		w.store.reduce(nil, o)
 	}
 }

@@ -142,23 +142,31 @@ func (a *Applier) checks(ctx context.Context, owner Owner, entries Inventory) ([
 	}
 	a.store.await(ctx, sources)
 	for _, c := range checks {
-		c.single = c.err == nil && (c.src == nil || !a.store.knows(c.src, c.key, owner, a.client == a.cfg.Dynamic))
+		c.single = c.err == nil && (c.src == nil || !a.store.knows(c, owner, a.client == a.cfg.Dynamic))
 	}
 	return checks, nil
 }
 
-// knows says whether the records of src can tell owner about an object: it is of
-// owner, or whoever asks may read as we do.
-func (s *store) knows(src *source, k key, owner Owner, trusted bool) bool {
+// knows says whether the records of src can tell owner about the object of c: it is of
+// owner, or whoever asks may read as we do. Where owner has a rule for the kind, the
+// records of others, who judge by theirs, tell nothing.
+func (s *store) knows(c *check, owner Owner, trusted bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sl := src.slots[k]
+	sl := c.src.slots[c.key]
 	me := unique.Make(owner)
-	return sl != nil && (sl.left.owner == me || sl.here && (sl.record.owner == me || trusted))
+	switch {
+	case sl == nil:
+		return false
+	case sl.here && s.termsLocked(me).rules.find(c.entry.GroupKind()) != nil:
+		return sl.record.owner == me
+	}
+	return sl.left.owner == me || sl.here && (sl.record.owner == me || trusted)
 }
 
 // attachSingles watches by themselves the objects that no other watch covers.
 func (a *Applier) attachSingles(ctx context.Context, owner Owner, checks []*check) {
+	rules := a.store.terms(owner).rules
 	var single []*check
 	var targets []target
 	for _, c := range checks {
@@ -166,6 +174,7 @@ func (a *Applier) attachSingles(ctx context.Context, owner Owner, checks []*chec
 			single = append(single, c)
 			targets = append(targets, target{
 				client: a.client, gvr: c.served.gvr, namespace: c.key.namespace, fields: "metadata.name=" + c.key.name,
+				rules: rules.ofKind(c.entry.GroupKind()),
 			})
 		}
 	}

@@ -123,6 +123,15 @@ func NewRules(byKind map[schema.GroupKind]Rule) *Rules {
 	return &Rules{byKind}
 }
 
+// ofKind returns r if it has a rule for a kind, and otherwise no rules, so that what
+// they say of other kinds makes no difference.
+func (r *Rules) ofKind(gk schema.GroupKind) *Rules {
+	if r.find(gk) == nil {
+		return nil
+	}
+	return r
+}
+
 // find returns the rule for a kind, nil if the general rules are to be used.
 func (r *Rules) find(gk schema.GroupKind) Rule {
 	if r == nil {

@@ -10,7 +10,7 @@ import (
 // the list started; it may go back in time, because a cluster may have been
 // restored, but not behind what was confirmed since.
 func (s *store) event(src *source, obj *unstructured.Unstructured, gone bool, listed uint64) {
-	rec, used := s.reduce(obj)
+	rec, used := s.reduce(src, obj)
 	k := key{unique.Make(obj.GetNamespace()).Value(), obj.GetName()}
 	var w wakes
 	s.mu.Lock()
@@ -69,7 +69,7 @@ func (s *store) refresh(src *source, k key, obj *unstructured.Unstructured) (rec
 	var rec record
 	var used terms
 	if obj != nil {
-		rec, used = s.reduce(obj)
+		rec, used = s.reduce(src, obj)
 	}
 	var w wakes
 	s.mu.Lock()

@@ -82,7 +82,7 @@ func (a *Applier) prune(ctx context.Context, owner Owner, c *cut) {
 				c.action, c.err = Deleted, nil
 				return
 			}
-			rec, _ = a.store.reduce(live)
+			rec, _ = a.store.reduce(c.src, live)
 		}
 		if c.action = spare(rec, owner); c.action != "" {
 			c.err = nil

@@ -24,7 +24,7 @@ func (s *store) finish(src *source, k key, owner Owner, want uint64, obj *unstru
 	var rec record
 	var used terms
 	if obj != nil {
-		rec, used = s.reduce(obj)
+		rec, used = s.reduce(src, obj)
 	}
 	var w wakes
 	s.mu.Lock()

@@ -15,6 +15,9 @@ type target struct {
 	gvr            schema.GroupVersionResource
 	namespace      string
 	labels, fields string
+	// rules judge the objects in place of those of their owners: whoever looks at the
+	// object of somebody else has an opinion of its own.
+	rules *Rules
 }
 
 // state is how far the records of a source can be trusted.

@@ -138,12 +138,17 @@ func (s *store) termsLocked(o unique.Handle[Owner]) terms {
 	return terms{}
 }
 
-// reduce returns the record of obj under the terms of its owner, and the terms.
-func (s *store) reduce(obj *unstructured.Unstructured) (record, terms) {
+// reduce returns the record of obj under the terms of its owner, and the terms. The
+// rules of src, if it has any, go before those of the owner.
+func (s *store) reduce(src *source, obj *unstructured.Unstructured) (record, terms) {
 	var used terms
 	rec := s.reducer.reduce(obj, func(o unique.Handle[Owner]) terms {
 		used = s.termsOf(o)
-		return used
+		t := used
+		if src != nil && src.rules != nil {
+			t.rules = src.rules
+		}
+		return t
 	})
 	return rec, used
 }

@@ -133,7 +133,7 @@ func TestOwnWritesWakeNobody(t *testing.T) {
 				equal(t, false, sl.here)
 				return
 			}
-			want, _ := s.reduce(applied(0, test.value))
+			want, _ := s.reduce(nil, applied(0, test.value))
 			equal(t, want.content, sl.content)
 		})
 	}

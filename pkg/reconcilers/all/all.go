@@ -61,8 +61,8 @@ type Bucket struct {
 
 // Kustomize are the settings of Kustomization.
 type Kustomize struct {
-	NoCrossNamespaceRefs, SlowFail bool
-	FullResync                     time.Duration
+	NoCrossNamespaceRefs, SlowFail, AdditiveReadyExpr bool
+	FullResync                                        time.Duration
 }
 
 // Plugins returns the plugins. Their order is for readers.
@@ -86,6 +86,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,
+			AdditiveReadyExpr: d.Kustomize.AdditiveReadyExpr,
 		}),
 	}
 }

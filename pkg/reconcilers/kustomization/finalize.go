@@ -24,6 +24,7 @@ func (r *reconciler) Finalize(ctx context.Context, obj *v1.Kustomization) error 
 	r.applier.Forget(p.owner())
 	r.builds.Forget(render.Owner{Namespace: obj.Namespace, Name: obj.Name})
 	r.resyncs.forget(p.owner())
+	r.judges.forget(p.owner())
 	return nil
 }
 

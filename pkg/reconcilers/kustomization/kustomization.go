@@ -46,6 +46,9 @@ type Options struct {
 	// FullResync is how often everything is compared with the API server,
 	// whatever is remembered.
 	FullResync time.Duration
+	// AdditiveReadyExpr has a dependency with an expression be ready in the usual sense
+	// as well.
+	AdditiveReadyExpr bool
 	// SlowFail waits for all objects although one has failed already.
 	SlowFail bool
 }
@@ -54,7 +57,7 @@ type Options struct {
 func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, applier *apply.Applier, objects Objects, bus Publisher, o Options) reconcilers.Plugin {
 	r := &reconciler{
 		store: store, builder: builder, builds: builds, applier: applier,
-		objects: objects, bus: bus, options: o, resyncs: newResyncs(o.FullResync),
+		objects: objects, bus: bus, options: o, resyncs: newResyncs(o.FullResync), judges: newJudges(),
 	}
 	return reconcilers.For(api.KustomizationGVK, r, reconcilers.Options{
 		Workers: o.Workers, Finalizer: true,
@@ -90,6 +93,7 @@ type reconciler struct {
 	bus     Publisher
 	options Options
 	resyncs *resyncs
+	judges  *judges
 }
 
 // References implements [reconcilers.Reconciler].
@@ -115,11 +119,14 @@ func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
 	if err := p.supported(); err != nil {
 		return reconcilers.Result{}, err
 	}
+	if err := p.expressions(); err != nil {
+		return reconcilers.Result{}, err
+	}
 	artifact, err := p.source()
 	if err != nil {
 		return reconcilers.Result{}, err
 	}
-	if err := p.dependencies(artifact); err != nil {
+	if err := p.dependencies(ctx, artifact); err != nil {
 		return reconcilers.Result{}, err
 	}
 	output, err := p.build(ctx, artifact)

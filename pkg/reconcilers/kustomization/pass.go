@@ -22,6 +22,8 @@ type pass struct {
 	started time.Time
 	list    []metav1.Condition
 
+	// rules are what the spec says of health, nil if that is nothing.
+	rules *apply.Rules
 	// revision and origin are those of the artifact, digest that of the build.
 	revision, origin, digest string
 	// changes is what was applied and pruned.

@@ -1,6 +1,7 @@
 package kustomization
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,16 +65,20 @@ func (p *pass) source() (*api.Artifact, error) {
 }
 
 // dependencies waits for the first one that is not ready.
-func (p *pass) dependencies(artifact *api.Artifact) error {
+func (p *pass) dependencies(ctx context.Context, artifact *api.Artifact) error {
+	if err := p.readyExprs(); err != nil {
+		return err
+	}
 	for _, d := range p.obj.Spec.DependsOn {
-		if err := p.dependency(dependencyRef(p.obj, d), artifact); err != nil {
+		if err := p.dependency(ctx, d, artifact); err != nil {
 			return &fault.WaitingError{Reason: api.ReasonDependencyNotReady, Err: err, After: p.options.RequeueDependency}
 		}
 	}
 	return nil
 }
 
-func (p *pass) dependency(ref reconcilers.Ref, artifact *api.Artifact) error {
+func (p *pass) dependency(ctx context.Context, dependency api.DependencyReference, artifact *api.Artifact) error {
+	ref := dependencyRef(p.obj, dependency)
 	name := ref.Namespace + "/" + ref.Name
 	found, ok := p.objects.Get(ref.GroupKind, ref.Namespace, ref.Name)
 	if !ok {
@@ -82,6 +87,14 @@ func (p *pass) dependency(ref reconcilers.Ref, artifact *api.Artifact) error {
 	d, ok := found.(*v1.Kustomization)
 	if !ok {
 		return fmt.Errorf("dependency '%s' is not a Kustomization", name)
+	}
+	if dependency.ReadyExpr != "" {
+		if err := p.askedReady(ctx, dependency, d); err != nil {
+			return err
+		}
+		if !p.options.AdditiveReadyExpr {
+			return nil
+		}
 	}
 	if d.Generation != d.Status.ObservedGeneration || !conditions.IsTrue(d.Status.Conditions, api.ConditionReady) {
 		return fmt.Errorf("dependency '%s' is not ready", name)

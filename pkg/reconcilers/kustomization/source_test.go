@@ -115,12 +115,10 @@ func TestDependencies(t *testing.T) {
 
 func TestUnsupportedFields(t *testing.T) {
 	for field, edit := range map[string]func(*v1.KustomizationSpec){
-		"spec.decryption":             func(s *v1.KustomizationSpec) { s.Decryption = &v1.Decryption{Provider: "sops"} },
-		"spec.postBuild":              func(s *v1.KustomizationSpec) { s.PostBuild = &v1.PostBuild{} },
-		"spec.kubeConfig":             func(s *v1.KustomizationSpec) { s.KubeConfig = &api.KubeConfigReference{} },
-		"spec.serviceAccountName":     func(s *v1.KustomizationSpec) { s.ServiceAccountName = "tenant" },
-		"spec.healthCheckExprs":       func(s *v1.KustomizationSpec) { s.HealthCheckExprs = make([]api.CustomHealthCheck, 1) },
-		"spec.dependsOn[0].readyExpr": func(s *v1.KustomizationSpec) { s.DependsOn = []api.DependencyReference{{Name: "a", ReadyExpr: "true"}} },
+		"spec.decryption":         func(s *v1.KustomizationSpec) { s.Decryption = &v1.Decryption{Provider: "sops"} },
+		"spec.postBuild":          func(s *v1.KustomizationSpec) { s.PostBuild = &v1.PostBuild{} },
+		"spec.kubeConfig":         func(s *v1.KustomizationSpec) { s.KubeConfig = &api.KubeConfigReference{} },
+		"spec.serviceAccountName": func(s *v1.KustomizationSpec) { s.ServiceAccountName = "tenant" },
 	} {
 		t.Run(field, func(t *testing.T) {
 			bubble(t, func(w *world) {

@@ -23,10 +23,6 @@ func (p *pass) supported() error {
 		"spec.postBuild":          spec.PostBuild != nil,
 		"spec.kubeConfig":         spec.KubeConfig != nil,
 		"spec.serviceAccountName": spec.ServiceAccountName != "",
-		"spec.healthCheckExprs":   len(spec.HealthCheckExprs) > 0,
-	}
-	for i, d := range spec.DependsOn {
-		asked[fmt.Sprintf("spec.dependsOn[%d].readyExpr", i)] = d.ReadyExpr != ""
 	}
 	for _, field := range sortedKeys(asked) {
 		if asked[field] {

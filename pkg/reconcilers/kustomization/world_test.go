@@ -223,7 +223,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, cluster: newCluster(), folder: &folder{}, store: store, objects: map[reconcilers.Ref]api.Object{}}
 	w.r = &reconciler{
 		store: store, builder: w.folder, builds: render.NewCache(0, nil), applier: w.cluster, objects: w, bus: w,
-		options: Options{RequeueDependency: 30 * time.Second}, resyncs: newResyncs(time.Hour),
+		options: Options{RequeueDependency: 30 * time.Second}, resyncs: newResyncs(time.Hour), judges: newJudges(),
 	}
 	w.ks = &v1.Kustomization{}
 	w.ks.Namespace, w.ks.Name, w.ks.Generation, w.ks.Finalizers = "flux-system", "app", 1, []string{api.Finalizer}
