@@ -77,6 +77,9 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 	if err != nil {
 		return nil, explain(ctx, v, t, err)
 	}
+	if err := b.check(ctx, g, dir, o, resources); err != nil {
+		return nil, err
+	}
 	return documents(resources)
 }
 
@@ -133,9 +136,6 @@ func explain(ctx context.Context, v *view, t target, err error) error {
 func documents(m resmap.ResMap) ([][]byte, error) {
 	out := make([][]byte, 0, m.Size())
 	for _, r := range m.Resources() {
-		if r.GetKind() == "" || r.GetName() == "" || r.GetApiVersion() == "" {
-			return nil, render.ErrNoObject
-		}
 		document, err := r.MarshalJSON()
 		if err != nil {
 			return nil, errors.New("encode an object as JSON")

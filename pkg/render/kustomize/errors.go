@@ -8,6 +8,8 @@ import (
 var (
 	// ErrPathNotFound says that the tree has no such folder.
 	ErrPathNotFound = errors.New("no such file or directory")
+	// ErrEmpty says that a kustomization file says nothing.
+	ErrEmpty = errors.New("kustomization.yaml is empty")
 	// ErrRemoteBases says that a remote reference is not allowed.
 	ErrRemoteBases = errors.New("remote bases are disabled")
 	// ErrUnsealed says that the process has not made [NoNetwork] its default transport.

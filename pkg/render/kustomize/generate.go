@@ -35,7 +35,7 @@ func generate(v *view, dir string, o Options) (target, error) {
 	}}
 	var err error
 	if ok {
-		err = read(v, name, &k)
+		err = read(v, name, &k, len(o.Components) > 0)
 	} else {
 		name = path.Join(dir, konfig.DefaultKustomizationFileName())
 		t.manifests, err = list(v, dir, &k)
@@ -65,14 +65,20 @@ func recognised(v *view, dir string) (string, bool) {
 }
 
 // read decodes a kustomization file. Fields that kustomize does not know are left
-// out of the edited file, as section 2.6 rule 5 says.
-func read(v *view, name string, k *types.Kustomization) error {
+// out of the edited file, as section 2.6 rule 5 says. Unless more comes from elsewhere,
+// one that is empty is refused.
+func read(v *view, name string, k *types.Kustomization, more bool) error {
 	content, err := v.raw(name)
 	if err != nil {
 		return err
 	}
 	if err := yaml.Unmarshal(content, k); err != nil {
 		return fmt.Errorf("failed to decode %s: %w", shown(name), err)
+	}
+	if !more {
+		if err := refuseEmpty(name, content, k); err != nil {
+			return err
+		}
 	}
 	if len(k.Resources) == 0 {
 		k.BuildMetadata = []string{types.OriginAnnotations}

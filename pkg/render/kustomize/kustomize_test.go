@@ -127,9 +127,17 @@ func TestBuildOrder(t *testing.T) {
 			files: map[string]string{"a.yaml": configMap("a"), "l.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: l\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"},
 			want:  []string{"ConfigMap//a"},
 		},
-		"nothing":                          {files: map[string]string{"readme.md": "x"}, want: nil},
-		"a folder of nothing but comments": {files: map[string]string{"a.yaml": "# nothing\n---\n"}, want: nil},
-		"an empty kustomization.yaml":      {files: map[string]string{"kustomization.yaml": ""}, want: nil},
+		"nothing":                                 {files: map[string]string{"readme.md": "x"}, want: nil},
+		"a folder of nothing but comments":        {files: map[string]string{"a.yaml": "# nothing\n---\n"}, want: nil},
+		"a kustomization.yaml that wants nothing": {files: map[string]string{"kustomization.yaml": "resources: []\n"}, want: nil},
+		"an empty kustomization.yaml and a component of the spec": {
+			files: map[string]string{
+				"kustomization.yaml": "", "a/a.yaml": configMap("a"),
+				"a/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [a.yaml]\n",
+			},
+			o:    Options{Components: []string{"a"}},
+			want: []string{"ConfigMap//a"},
+		},
 		"unknown fields vanish": {
 			files: map[string]string{"kustomization.yaml": "nonsense: 1\nresources: [a.yaml]\n", "a.yaml": configMap("a")},
 			want:  []string{"ConfigMap//a"},

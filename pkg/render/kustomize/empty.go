@@ -1,0 +1,71 @@
+package kustomize
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/yaml"
+)
+
+// yields says whether a kustomization file names anything that objects come from, if
+// only an empty list of them.
+func yields(k *types.Kustomization) bool {
+	//lint:ignore SA1019 a file may still say bases
+	bases := k.Bases != nil
+	return bases || k.Resources != nil || k.Components != nil || k.Generators != nil ||
+		k.ConfigMapGenerator != nil || k.SecretGenerator != nil || k.HelmCharts != nil || k.HelmChartInflationGenerator != nil
+}
+
+// refuseEmpty refuses a kustomization file that says nothing, or nothing that yields
+// objects beside fields that nobody knows: a typo must not look like the wish to have
+// no objects, which deletes those there are. Who wants none writes resources: [].
+func refuseEmpty(name string, content []byte, k *types.Kustomization) error {
+	if yields(k) {
+		return nil
+	}
+	if unknown := unknownFields(content); len(unknown) > 0 {
+		return fmt.Errorf("%w: %s has no resources, and fields that are not known: %s", ErrEmpty, shown(name), strings.Join(unknown, ", "))
+	}
+	if k.CheckEmpty() != nil {
+		return fmt.Errorf("%w: %s", ErrEmpty, shown(name))
+	}
+	return nil
+}
+
+// mostUnknown and longestName bound what an error tells of a file.
+const (
+	mostUnknown = 5
+	longestName = 64
+)
+
+// unknownFields returns the fields of a kustomization file that kustomize does not
+// have, sorted and quoted.
+func unknownFields(content []byte) []string {
+	var fields map[string]any
+	if yaml.Unmarshal(content, &fields) != nil {
+		return nil
+	}
+	known := knownFields()
+	var unknown []string
+	for name := range fields {
+		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
+			unknown = append(unknown, fmt.Sprintf("%q", name[:min(len(name), longestName)]))
+		}
+	}
+	slices.Sort(unknown)
+	return unknown[:min(len(unknown), mostUnknown)]
+}
+
+// knownFields returns the names of all fields of a kustomization file.
+func knownFields() []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[types.Kustomization]()) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
