@@ -21,6 +21,27 @@ const (
 	AnnotationResetRequest = "reconcile.fluxcd.io/resetAt"
 )
 
+// Annotations of fluxd's own. A change of any of them runs the object that has it.
+const (
+	// AnnotationPrefix is how they begin.
+	AnnotationPrefix = "fluxd.io/"
+
+	// AnnotationPruneBudget, on a Kustomization, is how many objects one revision may
+	// delete: a count, or a share of all as 20%.
+	AnnotationPruneBudget = AnnotationPrefix + "prune-budget"
+
+	// AnnotationApprovePrune names the one revision that may delete more than that.
+	AnnotationApprovePrune = AnnotationPrefix + "approve-prune"
+
+	// AnnotationPruneSelf, with the value [ValueEnabled], lets a Kustomization delete
+	// what fluxd itself consists of.
+	AnnotationPruneSelf = AnnotationPrefix + "prune-self"
+
+	// AnnotationDependsOn, on a Kustomization, lists objects of any kind that have to
+	// be ready first.
+	AnnotationDependsOn = AnnotationPrefix + "depends-on"
+)
+
 // Labels that decide who reads what.
 const (
 	// LabelWatch, with the value [LabelWatchEnabled], on a Secret or ConfigMap:

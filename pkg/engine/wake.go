@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -90,17 +91,31 @@ func (e *Engine) remember(key Key, last metav1.Object) {
 
 // asksForRun says whether a change of an object is a reason to run it: it is
 // new, its spec changed, it is to be deleted, it decodes although it did not or
-// the other way round, or somebody asked. A status write is none.
+// the other way round, or somebody asked or said something by annotation. A status write is none.
 func asksForRun(old, obj metav1.Object) bool {
 	if old == nil {
 		return true
 	}
 	_, was := old.(*kube.Undecodable)
 	_, is := obj.(*kube.Undecodable)
-	return was != is || old.GetUID() != obj.GetUID() ||
+	return was != is || old.GetUID() != obj.GetUID() || instructed(old, obj) ||
 		old.GetGeneration() != obj.GetGeneration() ||
 		(old.GetDeletionTimestamp() == nil) != (obj.GetDeletionTimestamp() == nil) ||
 		old.GetAnnotations()[api.AnnotationReconcileRequest] != obj.GetAnnotations()[api.AnnotationReconcileRequest]
+}
+
+// instructed says whether an annotation of fluxd's own has changed.
+func instructed(old, obj metav1.Object) bool {
+	before, after := old.GetAnnotations(), obj.GetAnnotations()
+	own := func(one, other map[string]string) bool {
+		for name, value := range one {
+			if was, had := other[name]; strings.HasPrefix(name, api.AnnotationPrefix) && (!had || was != value) {
+				return true
+			}
+		}
+		return false
+	}
+	return own(after, before) || own(before, after)
 }
 
 // aspect is what dependents may notice of an object. When it changes they run.

@@ -29,6 +29,7 @@ func TestAsksForRun(t *testing.T) {
 		"a label":             {change: func(o *sourcev1.GitRepository) { o.Labels = map[string]string{"a": "b"} }, want: false},
 		"a finalizer":         {change: func(o *sourcev1.GitRepository) { o.Finalizers = []string{"x"} }, want: false},
 		"another annotation":  {change: func(o *sourcev1.GitRepository) { o.Annotations = map[string]string{"a": "b"} }, want: false},
+		"an instruction":      {change: func(o *sourcev1.GitRepository) { o.Annotations["fluxd.io/x"] = "1" }, want: true},
 		"a request":           {change: func(o *sourcev1.GitRepository) { o.Annotations[api.AnnotationReconcileRequest] = "now" }, want: true},
 		"a new spec":          {change: func(o *sourcev1.GitRepository) { o.Generation++ }, want: true},
 		"a deletion":          {change: func(o *sourcev1.GitRepository) { o.DeletionTimestamp = &metav1.Time{Time: longAgo} }, want: true},
