@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/pkg/apply"
 )
 
 // options are the flags of run. Their names are those of the stock controllers
@@ -37,7 +39,7 @@ type options struct {
 
 	noRemoteBases, noCrossNamespace bool
 	overrideManagers                []string
-	stageKinds                      string
+	stageKinds, pruneBudget         string
 
 	storageAddr, artifactAddr                         string
 	artifactBudget, buildBudget, cacheSize, sourceMax quantity
@@ -116,6 +118,7 @@ func (o *options) registerWork(f *pflag.FlagSet) {
 	f.IntVar(&o.jitterPercent, "interval-jitter-percentage", o.jitterPercent, "how much intervals vary, 0 to 99 percent")
 	f.DurationVar(&o.fullResync, "full-resync", o.fullResync, "how often everything applied is compared with the API server, whatever is remembered")
 	f.StringSliceVar(&o.overrideManagers, "override-manager", o.overrideManagers, "prefix of field managers whose fields are taken over (repeatable)")
+	f.StringVar(&o.pruneBudget, "prune-budget", o.pruneBudget, "how many objects of a Kustomization one revision may delete without approval: a count, or a share such as 20%; empty means any number")
 	f.StringVar(&o.stageKinds, "custom-apply-stage-kinds", o.stageKinds, "comma-separated group/Kind list applied before everything but cluster definitions")
 }
 
@@ -172,6 +175,9 @@ func (o *options) validate() error {
 	if o.tokenCacheTime <= 0 {
 		refuse("token-cache-max-duration", "%s is not positive", o.tokenCacheTime)
 	}
+	if _, err := apply.ParseBudget(o.pruneBudget); err != nil {
+		refuse("prune-budget", "%w", err)
+	}
 	for flag, selector := range map[string]string{
 		"watch-label-selector": o.watchSelector, "watch-configs-label-selector": o.configSelector,
 	} {
@@ -201,6 +207,12 @@ func (o *options) scopeNamespace() string {
 		return ""
 	}
 	return o.namespace
+}
+
+// budget returns what --prune-budget says, which is valid.
+func (o *options) budget() apply.Budget {
+	b, _ := apply.ParseBudget(o.pruneBudget)
+	return b
 }
 
 // stages returns the kinds of --custom-apply-stage-kinds.

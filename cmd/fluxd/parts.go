@@ -85,6 +85,8 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
 			SlowFail:          o.gates["DisableFailFastBehavior"],
+			PruneBudget:       o.budget(),
+			Namespace:         o.namespace,
 			AdditiveReadyExpr: o.gates["AdditiveCELDependencyCheck"],
 		},
 	}

@@ -35,6 +35,42 @@ func (a *Applier) Prune(ctx context.Context, owner Owner, stale Inventory) (Chan
 	return tally(ctx, cuts)
 }
 
+// Doomed returns those of the stale objects that [Applier.Prune] would delete now, in
+// the order given. What cannot be found out counts as deleted. It deletes nothing.
+func (a *Applier) Doomed(ctx context.Context, owner Owner, stale Inventory) (Inventory, error) {
+	m := a.mapper()
+	cuts := make([]*cut, len(stale))
+	for i, e := range stale {
+		cuts[i] = a.locate(m, owner, e)
+	}
+	a.each(ctx, len(cuts), func(i int) {
+		c := cuts[i]
+		if c.action != "" || c.err != nil {
+			return
+		}
+		rec, ok := a.store.trusted(c.src, c.key)
+		if !ok {
+			live, err := a.get(ctx, c.served, c.key)
+			switch {
+			case err != nil:
+				return
+			case live == nil:
+				c.action = Deleted
+				return
+			}
+			rec, _ = a.store.reduce(c.src, live)
+		}
+		c.action = spare(rec, owner)
+	})
+	var doomed Inventory
+	for _, c := range cuts {
+		if c.action == "" {
+			doomed = append(doomed, c.entry)
+		}
+	}
+	return doomed, ctx.Err()
+}
+
 // cut is one stale object on its way out.
 type cut struct {
 	entry  Entry

@@ -63,6 +63,9 @@ type Bucket struct {
 type Kustomize struct {
 	NoCrossNamespaceRefs, SlowFail, AdditiveReadyExpr bool
 	FullResync                                        time.Duration
+	PruneBudget                                       apply.Budget
+	// Namespace is where the process runs.
+	Namespace string
 }
 
 // Plugins returns the plugins. Their order is for readers.
@@ -86,6 +89,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,
+			PruneBudget: d.Kustomize.PruneBudget, Namespace: d.Kustomize.Namespace,
 			AdditiveReadyExpr: d.Kustomize.AdditiveReadyExpr,
 		}),
 	}

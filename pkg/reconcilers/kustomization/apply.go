@@ -115,21 +115,39 @@ func (p *pass) wait(ctx context.Context, outcome apply.Outcome) error {
 }
 
 // prune deletes what is no longer wanted. The inventory is exact afterwards but
-// for what could not be deleted.
+// for what could not be deleted, or is held.
 func (p *pass) prune(ctx context.Context, plan *apply.Plan) error {
 	keep := plan.Inventory
 	var failure error
+	var v verdict
 	if p.obj.Spec.Prune && len(plan.Stale) > 0 {
-		changes, left, err := p.applier.Prune(ctx, p.owner(), plan.Stale)
-		if len(changes) > 0 {
-			p.moved = true
-			p.publish(events.Info, api.ReasonProgressing, changes.Lines(apply.Deleted, apply.Skipped))
+		var err error
+		if v, err = p.sentence(ctx, plan); err != nil {
+			return err
 		}
-		keep, failure = keep.Union(left), err
+		var left apply.Inventory
+		left, failure = p.execute(ctx, v.doomed)
+		keep = keep.Union(v.held).Union(left)
 	}
 	p.obj.Status.Inventory = &api.ResourceInventory{Entries: keep.Refs()}
-	if failure != nil {
+	switch {
+	case failure != nil:
 		return p.failed(api.ReasonPruneFailed, failure)
+	case v.why != nil:
+		return p.failed(v.reason, v.why)
 	}
 	return nil
+}
+
+// execute deletes objects, tells of it, and returns those that are left.
+func (p *pass) execute(ctx context.Context, doomed apply.Inventory) (left apply.Inventory, err error) {
+	if len(doomed) == 0 {
+		return nil, nil
+	}
+	changes, left, err := p.applier.Prune(ctx, p.owner(), doomed)
+	if len(changes) > 0 {
+		p.moved = true
+		p.publish(events.Info, api.ReasonProgressing, changes.Lines(apply.Deleted, apply.Skipped))
+	}
+	return left, err
 }

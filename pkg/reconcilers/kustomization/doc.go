@@ -14,6 +14,22 @@
 // remembered and everything but the edited object is as it was left, so the run
 // sends that object alone.
 //
+// # What is not deleted
+//
+// The annotation fluxd.io/prune-budget, or else the flag --prune-budget, says how many
+// objects one revision may delete: a count, or a share of all objects, old and new, in
+// percent. A revision that would delete more is applied and deletes nothing: Ready is
+// False with the reason PruneBudgetExceeded and names the objects, which stay in the
+// inventory. The annotation fluxd.io/approve-prune with that revision as its value lets
+// it go on, at once. What is gone, protected, or somebody else's by now does not count.
+// Deleting the Kustomization itself is no matter of a revision, and has no budget.
+//
+// Deleted under no budget at all are the Deployment, ServiceAccount and RBAC objects
+// named fluxd or fluxd-*, and the Namespace, that fluxd runs in, and the definitions of
+// its kinds, with which every object of them would go. They are held with the reason
+// PruneSelfRefused, and left behind when the Kustomization is deleted, unless that
+// carries the annotation fluxd.io/prune-self: enabled.
+//
 // Leaves behind: the applied objects with their two ownership labels, the
 // inventory, history and revisions in the status, and the condition Healthy
 // where health is checked. Deleting the object deletes what it applied, as

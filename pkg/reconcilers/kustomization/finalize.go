@@ -64,6 +64,7 @@ func (p *pass) finalize(ctx context.Context) error {
 	case remote(p.obj):
 		return fault.Stalled(reasonNotSupported, errors.New("pruning with spec.kubeConfig or spec.serviceAccountName is not supported yet"))
 	}
+	inventory, own := p.leaveSelf(inventory)
 	changes, _, err := p.applier.Prune(ctx, p.owner(), inventory)
 	if err != nil {
 		return fault.Backoff(api.ReasonPruneFailed, fmt.Errorf("pruning for deleted resource failed: %w", err))
@@ -72,6 +73,9 @@ func (p *pass) finalize(ctx context.Context) error {
 		if err := p.terminated(ctx, deleted(changes)); err != nil {
 			return err
 		}
+	}
+	if len(own) > 0 {
+		p.publish(events.Error, reasonPruneSelf, names(own)+" is part of fluxd or keeps its objects, and is left behind")
 	}
 	if lines := changes.Lines(apply.Deleted, apply.Skipped); lines != "" {
 		p.publish(events.Info, api.ReasonReconciliationSucceeded, lines)

@@ -46,6 +46,10 @@ type Options struct {
 	// FullResync is how often everything is compared with the API server,
 	// whatever is remembered.
 	FullResync time.Duration
+	// PruneBudget is how many objects one revision may delete without approval.
+	PruneBudget apply.Budget
+	// Namespace is where the process runs; empty if that is in no cluster.
+	Namespace string
 	// AdditiveReadyExpr has a dependency with an expression be ready in the usual sense
 	// as well.
 	AdditiveReadyExpr bool
@@ -75,6 +79,7 @@ type applier interface {
 type writer interface {
 	Plan(ctx context.Context, r apply.Request) (*apply.Plan, error)
 	Apply(ctx context.Context, plan *apply.Plan) (apply.Outcome, error)
+	Doomed(ctx context.Context, owner apply.Owner, stale apply.Inventory) (apply.Inventory, error)
 	Prune(ctx context.Context, owner apply.Owner, stale apply.Inventory) (apply.Changes, apply.Inventory, error)
 }
 
@@ -117,6 +122,9 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v1.Kustomization) (reco
 // run is the order of the steps.
 func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
 	if err := p.supported(); err != nil {
+		return reconcilers.Result{}, err
+	}
+	if _, err := p.budget(); err != nil {
 		return reconcilers.Result{}, err
 	}
 	if err := p.expressions(); err != nil {

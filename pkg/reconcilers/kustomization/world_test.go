@@ -103,6 +103,16 @@ func (c *cluster) Apply(ctx context.Context, p *apply.Plan) (apply.Outcome, erro
 	return out, ctx.Err()
 }
 
+func (c *cluster) Doomed(ctx context.Context, _ apply.Owner, stale apply.Inventory) (apply.Inventory, error) {
+	var doomed apply.Inventory
+	for _, e := range stale {
+		if _, here := c.objects[bare(e)]; here && !c.protected[e.String()] {
+			doomed = append(doomed, e)
+		}
+	}
+	return doomed, ctx.Err()
+}
+
 func (c *cluster) Prune(ctx context.Context, _ apply.Owner, stale apply.Inventory) (apply.Changes, apply.Inventory, error) {
 	var changes apply.Changes
 	var left apply.Inventory
