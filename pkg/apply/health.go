@@ -73,12 +73,18 @@ var ErrNamespaceRequired = errors.New("the kind is namespaced, and no namespace 
 // applied are read with the identity of a; those without a version are looked for at
 // the preferred one.
 func (a *Applier) Health(ctx context.Context, owner Owner, entries Inventory) (Report, error) {
-	checks, err := a.checks(ctx, owner, entries)
+	rules := a.store.terms(owner).rules
+	checks, err := a.checks(ctx, owner, entries, rules)
 	if err != nil {
 		return Report{}, err
 	}
-	a.attachSingles(ctx, owner, checks)
+	a.attachSingles(ctx, owner, checks, rules)
 	a.attachPods(ctx, owner, checks)
+	return a.report(ctx, owner, checks)
+}
+
+// report looks at every object and sums up.
+func (a *Applier) report(ctx context.Context, owner Owner, checks []*check) (Report, error) {
 	a.each(ctx, len(checks), func(i int) { a.examine(ctx, owner, checks[i]) })
 	r := Report{Total: len(checks)}
 	for _, c := range checks {
@@ -119,8 +125,8 @@ func (r *Report) add(c *check) {
 	r.Findings = append(r.Findings, f)
 }
 
-// checks finds out where the records of entries are.
-func (a *Applier) checks(ctx context.Context, owner Owner, entries Inventory) ([]*check, error) {
+// checks finds out where the records of entries are, for somebody who judges by rules.
+func (a *Applier) checks(ctx context.Context, owner Owner, entries Inventory, rules *Rules) ([]*check, error) {
 	m := a.mapper()
 	checks := make([]*check, len(entries))
 	var sources []*source
@@ -142,15 +148,15 @@ func (a *Applier) checks(ctx context.Context, owner Owner, entries Inventory) ([
 	}
 	a.store.await(ctx, sources)
 	for _, c := range checks {
-		c.single = c.err == nil && (c.src == nil || !a.store.knows(c, owner, a.client == a.cfg.Dynamic))
+		c.single = c.err == nil && (c.src == nil || !a.store.knows(c, owner, rules, a.client == a.cfg.Dynamic))
 	}
 	return checks, nil
 }
 
 // knows says whether the records of src can tell owner about the object of c: it is of
-// owner, or whoever asks may read as we do. Where owner has a rule for the kind, the
+// owner, or whoever asks may read as we do. Where rules have one for the kind, the
 // records of others, who judge by theirs, tell nothing.
-func (s *store) knows(c *check, owner Owner, trusted bool) bool {
+func (s *store) knows(c *check, owner Owner, rules *Rules, trusted bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sl := c.src.slots[c.key]
@@ -158,24 +164,20 @@ func (s *store) knows(c *check, owner Owner, trusted bool) bool {
 	switch {
 	case sl == nil:
 		return false
-	case sl.here && s.termsLocked(me).rules.find(c.entry.GroupKind()) != nil:
+	case sl.here && rules.find(c.entry.GroupKind()) != nil:
 		return sl.record.owner == me
 	}
 	return sl.left.owner == me || sl.here && (sl.record.owner == me || trusted)
 }
 
 // attachSingles watches by themselves the objects that no other watch covers.
-func (a *Applier) attachSingles(ctx context.Context, owner Owner, checks []*check) {
-	rules := a.store.terms(owner).rules
+func (a *Applier) attachSingles(ctx context.Context, owner Owner, checks []*check, rules *Rules) {
 	var single []*check
 	var targets []target
 	for _, c := range checks {
 		if c.single {
 			single = append(single, c)
-			targets = append(targets, target{
-				client: a.client, gvr: c.served.gvr, namespace: c.key.namespace, fields: "metadata.name=" + c.key.name,
-				rules: rules.ofKind(c.entry.GroupKind()),
-			})
+			targets = append(targets, a.alone(c, rules))
 		}
 	}
 	sources := a.store.attach(owner, forSingles, targets, false)
@@ -183,6 +185,14 @@ func (a *Applier) attachSingles(ctx context.Context, owner Owner, checks []*chec
 		c.src = sources[i]
 	}
 	a.store.await(ctx, sources)
+}
+
+// alone is what is watched for one object by itself.
+func (a *Applier) alone(c *check, rules *Rules) target {
+	return target{
+		client: a.client, gvr: c.served.gvr, namespace: c.key.namespace, fields: "metadata.name=" + c.key.name,
+		rules: rules.ofKind(c.entry.GroupKind()),
+	}
 }
 
 // examine fills in the health of one object and arms the wake of owner.

@@ -45,6 +45,7 @@ type source struct {
 	listeners map[Owner]struct{}
 	fights    map[key]time.Time // when what counts against an object is forgotten
 	quiet     time.Time         // when fights that are over were last forgotten
+	news      time.Time         // when the health or existence of an object last changed
 	refs      int
 	state     state
 	// ready is closed once the state is not starting any more.
@@ -52,13 +53,21 @@ type source struct {
 	stop  context.CancelFunc
 }
 
+// anything is a key that stands for every object of a source.
+var anything = key{}
+
 // alert wakes those who wait for the object k, once, and those who listen for
 // failures.
 func (src *source) alert(k key, h health, w *wakes) {
-	for o := range src.waiters[k] {
-		w.add(o, 0)
+	if src.state == live {
+		src.news = time.Now()
 	}
-	delete(src.waiters, k)
+	for _, about := range []key{k, anything} {
+		for o := range src.waiters[about] {
+			w.add(o, 0)
+		}
+		delete(src.waiters, about)
+	}
 	if h != failed {
 		return
 	}

@@ -52,9 +52,10 @@ func (s *slot) drifted() bool {
 type purpose int
 
 const (
-	forKinds   purpose = iota // of its inventory
-	forSingles                // objects that its inventory does not have
-	forPods                   // of sets that are in progress
+	forKinds        purpose = iota // of its inventory
+	forSingles                     // objects that its inventory does not have
+	forPods                        // of sets that are in progress
+	forDependencies                // that have to be ready first
 	purposes
 )
 

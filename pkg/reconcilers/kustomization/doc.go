@@ -1,6 +1,6 @@
 // Package kustomization makes the cluster match the manifests of an artifact.
 //
-// Reads: the Kustomization, its source, the Kustomizations that it depends on,
+// Reads: the Kustomization, its source, the objects that it depends on,
 // and the objects that it applied or checks the health of, through their live
 // records.
 //
@@ -13,6 +13,27 @@
 // An edit of an applied object wakes the object as well. The build is
 // remembered and everything but the edited object is as it was left, so the run
 // sends that object alone.
+//
+// # Dependencies of every kind
+//
+// Beside spec.dependsOn, which names Kustomizations, the annotation
+// fluxd.io/depends-on lists objects of any kind that must be there and ready first, as
+// kubectl names them, between commas, blanks or lines:
+//
+//	fluxd.io/depends-on: |
+//	  CustomResourceDefinition.apiextensions.k8s.io/widgets.example.com
+//	  Deployment.apps/backend/api
+//	  HelmRelease.helm.toolkit.fluxcd.io/database
+//	  Secret/backend/token
+//
+// Without a namespace the object is in that of the Kustomization, or in none if its kind
+// has none. Ready is what health checks call Current. An object that is missing wakes
+// the Kustomization when it appears, and so does a kind. At most 16 are accepted; each
+// that no Kustomization applies costs a watch of that one object. Where references
+// across namespaces are forbidden, these are too.
+//
+// Definitions and their objects need none of this inside of one Kustomization: the
+// definitions are applied first, and the rest waits until they are established.
 //
 // # What is not deleted
 //
@@ -35,6 +56,6 @@
 // where health is checked. Deleting the object deletes what it applied, as
 // spec.deletionPolicy says.
 //
-// Stalls on: a reference across namespaces where these are forbidden, and on
-// fields that are not supported yet. What it cannot honour it refuses whole.
+// Stalls on: a reference across namespaces where these are forbidden, an expression
+// or an annotation that cannot be read, and on fields that are not supported yet. What it cannot honour it refuses whole.
 package kustomization

@@ -85,6 +85,7 @@ type writer interface {
 
 type watcher interface {
 	Health(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Report, error)
+	Ready(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Report, error)
 	Remaining(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Inventory, error)
 	Forget(owner apply.Owner)
 }
@@ -135,6 +136,9 @@ func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
 		return reconcilers.Result{}, err
 	}
 	if err := p.dependencies(ctx, artifact); err != nil {
+		return reconcilers.Result{}, err
+	}
+	if err := p.dependsOnObjects(ctx); err != nil {
 		return reconcilers.Result{}, err
 	}
 	output, err := p.build(ctx, artifact)

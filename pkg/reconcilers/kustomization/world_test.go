@@ -48,6 +48,7 @@ type cluster struct {
 	log                    []string
 	requests               []apply.Request
 	forgotten              int
+	needed                 apply.Inventory // that Ready was asked about last
 }
 
 func newCluster() *cluster {
@@ -142,6 +143,11 @@ func (c *cluster) Health(ctx context.Context, _ apply.Owner, entries apply.Inven
 		}
 	}
 	return r, ctx.Err()
+}
+
+func (c *cluster) Ready(ctx context.Context, o apply.Owner, entries apply.Inventory) (apply.Report, error) {
+	c.needed = entries
+	return c.Health(ctx, o, entries)
 }
 
 func (c *cluster) Remaining(ctx context.Context, _ apply.Owner, entries apply.Inventory) (apply.Inventory, error) {
