@@ -61,6 +61,8 @@ func (e *Engine) changed(kind schema.GroupKind, old, obj metav1.Object) {
 	if aspectOf(old) != aspectOf(obj) {
 		e.WakeDependents(key)
 	}
+	key.Whole = true
+	e.WakeDependents(key)
 }
 
 // know records what key reads and has the kinds of it watched. A reconciler that

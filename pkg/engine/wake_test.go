@@ -120,6 +120,30 @@ func TestDependents(t *testing.T) {
 	}
 }
 
+func TestDependentsOfTheWhole(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.apps.refs = func(o *kustomizev1.Kustomization) []reconcilers.Ref {
+			ref := named("it")
+			ref.Whole = o.Name == "whole"
+			return []reconcilers.Ref{ref}
+		}
+		key := w.create(repository("it"))
+		w.create(app("it"))
+		w.create(app("whole"))
+		w.start()
+		w.wait(settled)
+		part, before := w.apps.count("it"), w.apps.count("whole")
+		edit(w.cluster, key, func(o *sourcev1.GitRepository) { o.Labels = map[string]string{"a": "b"} })
+		w.wait(settled)
+		if got := w.apps.count("whole") - before; got != 1 {
+			t.Errorf("who reads the whole of it ran %d times", got)
+		}
+		if got := w.apps.count("it") - part; got != 0 {
+			t.Errorf("who does not ran %d times", got)
+		}
+	})
+}
+
 func TestDependentsOfWhatIsNotThere(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		dependent(w)

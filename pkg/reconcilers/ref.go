@@ -8,6 +8,9 @@ import (
 type Ref struct {
 	schema.GroupKind
 	Namespace, Name string
+	// Whole, on what a reconciler reads, asks to be woken by every change of the object,
+	// and not only by those that concern most readers: its spec, readiness and revision.
+	Whole bool
 }
 
 // NewRef returns the reference to namespace/name of the given kind.

@@ -107,7 +107,10 @@ func (r *reconciler) References(obj *v1.Kustomization) []reconcilers.Ref {
 	refs := make([]reconcilers.Ref, 0, 1+len(obj.Spec.DependsOn))
 	refs = append(refs, sourceRef(obj))
 	for _, d := range obj.Spec.DependsOn {
-		refs = append(refs, dependencyRef(obj, d))
+		ref := dependencyRef(obj, d)
+		self := ref.Namespace == obj.Namespace && ref.Name == obj.Name
+		ref.Whole = d.ReadyExpr != "" && !self // an expression may ask about any field
+		refs = append(refs, ref)
 	}
 	return refs
 }
