@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"context"
+	"crypto/sha256"
 	"sync"
 	"time"
 )
@@ -14,6 +15,16 @@ type Owner struct{ Namespace, Name string }
 // Inputs is a digest of everything beside the tree that decides what a build
 // yields.
 type Inputs [32]byte
+
+// With returns the digest of what i and more stand for.
+func (i Inputs) With(more ...Inputs) Inputs {
+	h := sha256.New()
+	h.Write(i[:])
+	for _, m := range more {
+		h.Write(m[:])
+	}
+	return Inputs(h.Sum(nil))
+}
 
 // Job is a build that somebody wants the output of.
 type Job struct {

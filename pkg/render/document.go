@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml/goyaml.v2"
 )
@@ -60,6 +62,23 @@ func decode(document []byte) (*unstructured.Unstructured, error) {
 		return nil, ErrNoObject
 	}
 	return obj, nil
+}
+
+// Name is how messages name a document: 'Kind.version.group/name', where the group of
+// the core API is written [noGrp].
+func Name(document []byte) string {
+	var obj struct {
+		metav1.TypeMeta `json:",inline"`
+		Metadata        struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+	}
+	_ = json.Unmarshal(document, &obj) // what is missing is missing from the name
+	gvk := obj.GroupVersionKind()
+	if gvk.Group == "" {
+		gvk.Group = "[noGrp]"
+	}
+	return fmt.Sprintf("'%s.%s.%s/%s'", gvk.Kind, gvk.Version, gvk.Group, obj.Metadata.Name)
 }
 
 // wanted says whether obj is for a cluster, and not one more kustomization file.
