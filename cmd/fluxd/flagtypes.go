@@ -55,12 +55,22 @@ var knownGates = map[string]gate{
 	"MigrateAPIVersion":              {both: true},
 	"ObjectLevelWorkloadIdentity":    {both: true},
 	"OptimizedGitClones":             {both: true},
+	"StrictPostBuildSubstitutions":   {fixed: true, both: true},
 }
 
 // gate says what may be asked of a gate.
 type gate struct {
-	// fixed is the only value accepted, unless both are.
+	// fixed is the value that counts if nothing was asked, and the only one accepted
+	// unless both are.
 	fixed, both bool
+}
+
+// on says whether a gate is on.
+func (g gates) on(name string) bool {
+	if on, asked := g[name]; asked {
+		return on
+	}
+	return knownGates[name].fixed
 }
 
 func (g *gates) String() string {

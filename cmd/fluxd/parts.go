@@ -73,7 +73,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	p.deps = all.Deps{
 		Sources: sources, Externals: p.foreign,
 		Public: public(o, sources.Hosts), Accounts: reader,
-		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds,
+		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds, Configs: reader,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
@@ -84,10 +84,11 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Helm:   all.Helm{IndexBytes: int64(o.indexMax), ChartBytes: int64(o.chartMax), FileBytes: int64(o.chartFileMax)},
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
-			SlowFail:          o.gates["DisableFailFastBehavior"],
-			PruneBudget:       o.budget(),
-			Namespace:         o.namespace,
-			AdditiveReadyExpr: o.gates["AdditiveCELDependencyCheck"],
+			SlowFail:           o.gates["DisableFailFastBehavior"],
+			PruneBudget:        o.budget(),
+			Namespace:          o.namespace,
+			AdditiveReadyExpr:  o.gates["AdditiveCELDependencyCheck"],
+			StrictSubstitution: o.gates.on("StrictPostBuildSubstitutions"),
 		},
 	}
 	return p, nil

@@ -31,6 +31,7 @@ type Deps struct {
 	Builder kustomization.Builder
 	Builds  *render.Cache
 	Applier *apply.Applier
+	Configs kustomization.Configs
 	Bus     *events.Bus
 	// Accounts knows the ServiceAccounts of the cluster.
 	Accounts ocirepository.Accounts
@@ -61,9 +62,9 @@ type Bucket struct {
 
 // Kustomize are the settings of Kustomization.
 type Kustomize struct {
-	NoCrossNamespaceRefs, SlowFail, AdditiveReadyExpr bool
-	FullResync                                        time.Duration
-	PruneBudget                                       apply.Budget
+	NoCrossNamespaceRefs, SlowFail, AdditiveReadyExpr, StrictSubstitution bool
+	FullResync                                                            time.Duration
+	PruneBudget                                                           apply.Budget
 	// Namespace is where the process runs.
 	Namespace string
 }
@@ -85,12 +86,13 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			Limits: helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes},
 			Root:   d.Public.Root,
 		}),
-		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Bus, kustomization.Options{
+		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Configs, d.Bus, kustomization.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,
 			PruneBudget: d.Kustomize.PruneBudget, Namespace: d.Kustomize.Namespace,
-			AdditiveReadyExpr: d.Kustomize.AdditiveReadyExpr,
+			AdditiveReadyExpr:  d.Kustomize.AdditiveReadyExpr,
+			StrictSubstitution: d.Kustomize.StrictSubstitution,
 		}),
 	}
 }

@@ -44,20 +44,29 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
 	}
 	p.begin()
+	edits, inputs, err := p.edits(ctx)
+	if err != nil {
+		return render.Output{}, buildFailed(err)
+	}
 	output, err := p.builds.Render(ctx, render.Job{
 		Owner: render.Owner{Namespace: p.obj.Namespace, Name: p.obj.Name},
-		Tree:  tree, Inputs: options.Inputs(), Revision: artifact.Revision,
+		Tree:  tree, Inputs: options.Inputs().With(inputs), Revision: artifact.Revision,
 		Build: func(ctx context.Context, trace *render.Trace) ([][]byte, error) {
 			return p.builder.Build(ctx, tree, trace, options)
 		},
+		Edits: edits,
 	})
 	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			return output, err
-		}
-		return output, fault.Failed(api.ReasonBuildFailed, err)
+		return output, buildFailed(err)
 	}
 	return output, nil
+}
+
+func buildFailed(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fault.Failed(api.ReasonBuildFailed, err)
 }
 
 // open returns the tree of the source, which stays in memory until release is called.

@@ -29,6 +29,13 @@ type Externals interface {
 	Open(owner artifacts.Owner, a external.Artifact) (t *artifacts.Tree, release func(), err error)
 }
 
+// Configs reads Secrets and ConfigMaps live. The error of a missing one satisfies
+// IsNotFound of the API errors package.
+type Configs interface {
+	Secret(ctx context.Context, namespace, name string) (data map[string][]byte, kind string, err error)
+	ConfigMap(ctx context.Context, namespace, name string) (map[string]string, error)
+}
+
 // Publisher takes facts.
 type Publisher interface{ Publish(events.Fact) }
 
@@ -55,13 +62,15 @@ type Options struct {
 	AdditiveReadyExpr bool
 	// SlowFail waits for all objects although one has failed already.
 	SlowFail bool
+	// StrictSubstitution refuses to build what uses a variable that is not set.
+	StrictSubstitution bool
 }
 
 // Plugin returns the reconciler of Kustomization.
-func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, applier *apply.Applier, objects Objects, bus Publisher, o Options) reconcilers.Plugin {
+func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, applier *apply.Applier, objects Objects, configs Configs, bus Publisher, o Options) reconcilers.Plugin {
 	r := &reconciler{
 		store: store, builder: builder, builds: builds, applier: applier,
-		objects: objects, bus: bus, options: o, resyncs: newResyncs(o.FullResync), judges: newJudges(),
+		objects: objects, configs: configs, bus: bus, options: o, resyncs: newResyncs(o.FullResync), judges: newJudges(),
 	}
 	return reconcilers.For(api.KustomizationGVK, r, reconcilers.Options{
 		Workers: o.Workers, Finalizer: true,
@@ -96,6 +105,7 @@ type reconciler struct {
 	builds  *render.Cache
 	applier applier
 	objects Objects
+	configs Configs
 	bus     Publisher
 	options Options
 	resyncs *resyncs
@@ -112,7 +122,7 @@ func (r *reconciler) References(obj *v1.Kustomization) []reconcilers.Ref {
 		ref.Whole = d.ReadyExpr != "" && !self // an expression may ask about any field
 		refs = append(refs, ref)
 	}
-	return refs
+	return append(refs, configRefs(obj)...)
 }
 
 // Reconcile implements [reconcilers.Reconciler].

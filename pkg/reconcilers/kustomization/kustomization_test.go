@@ -281,7 +281,7 @@ func TestReferences(t *testing.T) {
 
 func TestPlugin(t *testing.T) {
 	w := newWorld(t)
-	p := Plugin(w.store, w.folder, render.NewCache(0, nil), nil, w, w, Options{Workers: 3})
+	p := Plugin(w.store, w.folder, render.NewCache(0, nil), nil, w, w.configs, w, Options{Workers: 3})
 	w.want("kind", p.Kind(), api.KustomizationGVK)
 	w.want("options", p.Options(), reconcilers.Options{
 		Workers: 3, Finalizer: true, Controller: "kustomize-controller", Manager: "gotk-kustomize-controller",

@@ -20,7 +20,6 @@ func (p *pass) supported() error {
 	}
 	asked := map[string]bool{
 		"spec.decryption":         spec.Decryption != nil,
-		"spec.postBuild":          spec.PostBuild != nil,
 		"spec.kubeConfig":         spec.KubeConfig != nil,
 		"spec.serviceAccountName": spec.ServiceAccountName != "",
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -191,12 +192,47 @@ func (f *folder) Build(_ context.Context, tree render.Tree, trace *render.Trace,
 	return documents, nil
 }
 
+// configs are Secrets and ConfigMaps, by kind/namespace/name.
+type configs struct {
+	data  map[string]map[string]string
+	reads int
+	err   error
+}
+
+func (c *configs) read(ctx context.Context, kind, namespace, name string) (map[string]string, error) {
+	c.reads++
+	data, ok := c.data[kind+"/"+namespace+"/"+name]
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case c.err != nil:
+		return nil, c.err
+	case !ok:
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: strings.ToLower(kind) + "s"}, name)
+	}
+	return data, nil
+}
+
+func (c *configs) ConfigMap(ctx context.Context, namespace, name string) (map[string]string, error) {
+	return c.read(ctx, "ConfigMap", namespace, name)
+}
+
+func (c *configs) Secret(ctx context.Context, namespace, name string) (map[string][]byte, string, error) {
+	text, err := c.read(ctx, "Secret", namespace, name)
+	data := make(map[string][]byte, len(text))
+	for k, v := range text {
+		data[k] = []byte(v)
+	}
+	return data, "Opaque", err
+}
+
 // world is one Kustomization, its source, and a cluster.
 type world struct {
 	t       *testing.T
 	r       *reconciler
 	cluster *cluster
 	folder  *folder
+	configs *configs
 	store   *artifacts.Store
 	objects map[reconcilers.Ref]api.Object
 	// foreign is the only ExternalArtifact, if there is one.
@@ -236,10 +272,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, cluster: newCluster(), folder: &folder{}, store: store, objects: map[reconcilers.Ref]api.Object{}}
+	w := &world{t: t, cluster: newCluster(), folder: &folder{}, configs: &configs{data: map[string]map[string]string{}}, store: store, objects: map[reconcilers.Ref]api.Object{}}
 	w.r = &reconciler{
-		store: store, builder: w.folder, builds: render.NewCache(0, nil), applier: w.cluster, objects: w, bus: w,
-		options: Options{RequeueDependency: 30 * time.Second}, resyncs: newResyncs(time.Hour), judges: newJudges(),
+		store: store, builder: w.folder, builds: render.NewCache(0, nil), applier: w.cluster, objects: w, configs: w.configs, bus: w,
+		options: Options{RequeueDependency: 30 * time.Second, StrictSubstitution: true}, resyncs: newResyncs(time.Hour), judges: newJudges(),
 	}
 	w.ks = &v1.Kustomization{}
 	w.ks.Namespace, w.ks.Name, w.ks.Generation, w.ks.Finalizers = "flux-system", "app", 1, []string{api.Finalizer}
