@@ -71,6 +71,11 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 	if err != nil {
 		return nil, err
 	}
+	if o.Prepare != nil {
+		if err := o.Prepare(ctx, v, root, dir); err != nil {
+			return nil, err
+		}
+	}
 	g := &gate{view: v, copies: make(map[reference]string), customSchema: process.extend}
 	v.gate = g.inspect
 	resources, err := b.run(ctx, g, t)

@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -30,6 +31,19 @@ type Options struct {
 
 	// BuildMetadata replaces the list of the file unless empty.
 	BuildMetadata []string
+
+	// Prepare, unless nil, edits the files of the build before kustomize reads them.
+	// dir is the folder that is built, with its kustomization file; root is that of
+	// the tree. It is not part of the inputs: what it depends on has to be.
+	Prepare func(ctx context.Context, files Files, root, dir string) error `json:"-"`
+}
+
+// Files are what a build reads, with edits in memory over them. Paths are absolute.
+type Files interface {
+	ReadFile(path string) ([]byte, error)
+	WriteFile(path string, content []byte) error
+	Exists(path string) bool
+	IsDir(path string) bool
 }
 
 // Patch is a strategic merge or JSON 6902 patch and what it is for.
