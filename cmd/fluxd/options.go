@@ -40,6 +40,7 @@ type options struct {
 	noRemoteBases, noCrossNamespace bool
 	overrideManagers                []string
 	stageKinds, pruneBudget         string
+	ageSecret                       string
 
 	storageAddr, artifactAddr                         string
 	artifactBudget, buildBudget, cacheSize, sourceMax quantity
@@ -119,6 +120,7 @@ func (o *options) registerWork(f *pflag.FlagSet) {
 	f.DurationVar(&o.fullResync, "full-resync", o.fullResync, "how often everything applied is compared with the API server, whatever is remembered")
 	f.StringSliceVar(&o.overrideManagers, "override-manager", o.overrideManagers, "prefix of field managers whose fields are taken over (repeatable)")
 	f.StringVar(&o.pruneBudget, "prune-budget", o.pruneBudget, "how many objects of a Kustomization one revision may delete without approval: a count, or a share such as 20%; empty means any number")
+	f.StringVar(&o.ageSecret, "sops-age-secret", o.ageSecret, "Secret in the namespace of RUNTIME_NAMESPACE with the age keys of Kustomizations that name no Secret for decryption")
 	f.StringVar(&o.stageKinds, "custom-apply-stage-kinds", o.stageKinds, "comma-separated group/Kind list applied before everything but cluster definitions")
 }
 
@@ -190,6 +192,9 @@ func (o *options) validate() error {
 	}
 	if o.election && o.namespace == "" {
 		refuse("enable-leader-election", "needs the environment variable RUNTIME_NAMESPACE")
+	}
+	if o.ageSecret != "" && o.namespace == "" {
+		refuse("sops-age-secret", "needs the environment variable RUNTIME_NAMESPACE")
 	}
 	if _, err := zapLevel(o.logLevel); err != nil {
 		refuse("log-level", "%w", err)

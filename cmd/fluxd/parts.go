@@ -89,6 +89,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 			Namespace:          o.namespace,
 			AdditiveReadyExpr:  o.gates["AdditiveCELDependencyCheck"],
 			StrictSubstitution: o.gates.on("StrictPostBuildSubstitutions"),
+			AgeSecret:          o.ageSecret,
 		},
 	}
 	return p, nil

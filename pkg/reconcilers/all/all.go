@@ -67,6 +67,8 @@ type Kustomize struct {
 	PruneBudget                                                           apply.Budget
 	// Namespace is where the process runs.
 	Namespace string
+	// AgeSecret names the Secret in Namespace with the age keys for everybody.
+	AgeSecret string
 }
 
 // Plugins returns the plugins. Their order is for readers.
@@ -93,6 +95,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			PruneBudget: d.Kustomize.PruneBudget, Namespace: d.Kustomize.Namespace,
 			AdditiveReadyExpr:  d.Kustomize.AdditiveReadyExpr,
 			StrictSubstitution: d.Kustomize.StrictSubstitution,
+			AgeSecret:          kustomization.SecretName{Namespace: d.Kustomize.Namespace, Name: d.Kustomize.AgeSecret},
 		}),
 	}
 }

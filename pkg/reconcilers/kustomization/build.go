@@ -39,22 +39,21 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 	if tree, err = p.store.Unpacked(ctx, tree); err != nil {
 		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
 	}
-	options := buildOptions(p.obj)
 	if err := exists(tree, p.obj.Spec.Path); err != nil {
 		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
 	}
 	p.begin()
-	edits, inputs, err := p.edits(ctx)
+	in, err := p.inputs(ctx)
 	if err != nil {
 		return render.Output{}, buildFailed(err)
 	}
 	output, err := p.builds.Render(ctx, render.Job{
 		Owner: render.Owner{Namespace: p.obj.Namespace, Name: p.obj.Name},
-		Tree:  tree, Inputs: options.Inputs().With(inputs), Revision: artifact.Revision,
+		Tree:  tree, Inputs: in.digest, Revision: artifact.Revision,
 		Build: func(ctx context.Context, trace *render.Trace) ([][]byte, error) {
-			return p.builder.Build(ctx, tree, trace, options)
+			return p.builder.Build(ctx, tree, trace, in.options)
 		},
-		Edits: edits,
+		Edits: in.edits,
 	})
 	if err != nil {
 		return output, buildFailed(err)

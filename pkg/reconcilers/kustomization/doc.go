@@ -1,11 +1,11 @@
 // Package kustomization makes the cluster match the manifests of an artifact.
 //
 // Reads: the Kustomization, its source, the objects that it depends on, the Secrets
-// and ConfigMaps with its variables, and the objects that it applied or checks the
-// health of, through their live records.
+// and ConfigMaps with its variables and keys, and the objects that it applied or
+// checks the health of, through their live records.
 //
 // Does, in this order: finds the artifact, waits for dependencies, builds,
-// substitutes variables, plans, saves the inventory ahead of the first write, applies stage by stage,
+// decrypts, substitutes variables, plans, saves the inventory ahead of the first write, applies stage by stage,
 // prunes, and checks health. A step that has to wait ends the run; what it waits
 // for wakes the object, and the next run finds what is done unchanged and goes
 // on behind it. So there is nothing to keep between two runs but the status.

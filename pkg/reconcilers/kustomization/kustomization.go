@@ -14,6 +14,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/render"
+	"github.com/fluxd/fluxd/pkg/render/decrypt"
 	"github.com/fluxd/fluxd/pkg/sources/external"
 )
 
@@ -64,7 +65,13 @@ type Options struct {
 	SlowFail bool
 	// StrictSubstitution refuses to build what uses a variable that is not set.
 	StrictSubstitution bool
+	// AgeSecret names the Secret with the age keys for objects that name none. Its
+	// name is empty if there is none.
+	AgeSecret SecretName
 }
+
+// SecretName names a Secret.
+type SecretName struct{ Namespace, Name string }
 
 // Plugin returns the reconciler of Kustomization.
 func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, applier *apply.Applier, objects Objects, configs Configs, bus Publisher, o Options) reconcilers.Plugin {
@@ -107,9 +114,11 @@ type reconciler struct {
 	objects Objects
 	configs Configs
 	bus     Publisher
-	options Options
-	resyncs *resyncs
-	judges  *judges
+	// services are asked for data keys that no key at hand opens; nil for none.
+	services *decrypt.Services
+	options  Options
+	resyncs  *resyncs
+	judges   *judges
 }
 
 // References implements [reconcilers.Reconciler].
@@ -122,7 +131,7 @@ func (r *reconciler) References(obj *v1.Kustomization) []reconcilers.Ref {
 		ref.Whole = d.ReadyExpr != "" && !self // an expression may ask about any field
 		refs = append(refs, ref)
 	}
-	return append(refs, configRefs(obj)...)
+	return append(refs, r.configRefs(obj)...)
 }
 
 // Reconcile implements [reconcilers.Reconciler].
@@ -136,6 +145,9 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v1.Kustomization) (reco
 // run is the order of the steps.
 func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
 	if err := p.supported(); err != nil {
+		return reconcilers.Result{}, err
+	}
+	if err := p.decryptable(); err != nil {
 		return reconcilers.Result{}, err
 	}
 	if _, err := p.budget(); err != nil {

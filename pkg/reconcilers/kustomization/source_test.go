@@ -115,7 +115,6 @@ func TestDependencies(t *testing.T) {
 
 func TestUnsupportedFields(t *testing.T) {
 	for field, edit := range map[string]func(*v1.KustomizationSpec){
-		"spec.decryption":         func(s *v1.KustomizationSpec) { s.Decryption = &v1.Decryption{Provider: "sops"} },
 		"spec.kubeConfig":         func(s *v1.KustomizationSpec) { s.KubeConfig = &api.KubeConfigReference{} },
 		"spec.serviceAccountName": func(s *v1.KustomizationSpec) { s.ServiceAccountName = "tenant" },
 	} {

@@ -5,56 +5,11 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
-	"github.com/fluxd/fluxd/pkg/reconcilers"
-	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/substitute"
 )
-
-// The kinds of objects that hold variables and keys.
-const (
-	secretKind    = "Secret"
-	configMapKind = "ConfigMap"
-)
-
-// configRefs names the Secrets and ConfigMaps that the build of obj reads.
-func configRefs(obj *v1.Kustomization) []reconcilers.Ref {
-	var refs []reconcilers.Ref
-	add := func(kind, name string) {
-		if name != "" {
-			refs = append(refs, reconcilers.NewRef(schema.GroupKind{Kind: kind}, obj.Namespace, name))
-		}
-	}
-	if obj.Spec.PostBuild != nil {
-		for _, from := range obj.Spec.PostBuild.SubstituteFrom {
-			add(from.Kind, from.Name)
-		}
-	}
-	return refs
-}
-
-// edits returns what is done to the objects of the build, and a digest of all that
-// this depends on. The objects that hold variables are read once, and every time: an
-// unchanged build is recognised by their content.
-func (p *pass) edits(ctx context.Context) ([]render.Edit, render.Inputs, error) {
-	var edits []render.Edit
-	var inputs render.Inputs
-	if post := p.obj.Spec.PostBuild; post != nil {
-		variables, err := p.variables(ctx, post)
-		if err != nil {
-			return nil, inputs, err
-		}
-		options := p.substitution()
-		inputs = inputs.With(variables.Inputs(options))
-		if edit := variables.Edit(options); edit != nil {
-			edits = append(edits, edit)
-		}
-	}
-	return edits, inputs, nil
-}
 
 func (p *pass) substitution() substitute.Options {
 	return substitute.Options{

@@ -19,7 +19,6 @@ func (p *pass) supported() error {
 		return fault.Stalled(api.ReasonArtifactFailed, fmt.Errorf("spec.sourceRef.kind is empty"))
 	}
 	asked := map[string]bool{
-		"spec.decryption":         spec.Decryption != nil,
 		"spec.kubeConfig":         spec.KubeConfig != nil,
 		"spec.serviceAccountName": spec.ServiceAccountName != "",
 	}

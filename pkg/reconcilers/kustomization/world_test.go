@@ -164,10 +164,43 @@ func (c *cluster) Remaining(ctx context.Context, _ apply.Owner, entries apply.In
 func (c *cluster) Forget(apply.Owner) { c.forgotten++ }
 
 // folder builds by taking the JSON files of a folder as they are.
-type folder struct{ builds int }
+type folder struct {
+	builds   int
+	prepared overlay // of the last build
+}
+
+// overlay is a tree with edits.
+type overlay struct {
+	render.Tree
+	edits map[string][]byte
+}
+
+func (o overlay) ReadFile(p string) ([]byte, error) {
+	if content, ok := o.edits[p]; ok {
+		return content, nil
+	}
+	return fs.ReadFile(o.Tree, o.name(p))
+}
+
+func (o overlay) name(p string) string { return strings.TrimPrefix(p, "/artifact/") }
+
+func (o overlay) WriteFile(p string, content []byte) error { o.edits[p] = content; return nil }
+
+func (o overlay) Exists(p string) bool { _, err := fs.Stat(o.Tree, o.name(p)); return err == nil }
+
+func (o overlay) IsDir(p string) bool {
+	info, err := fs.Stat(o.Tree, o.name(p))
+	return err == nil && info.IsDir()
+}
 
 func (f *folder) Build(_ context.Context, tree render.Tree, trace *render.Trace, o kustomize.Options) ([][]byte, error) {
 	f.builds++
+	if o.Prepare != nil {
+		f.prepared = overlay{tree, map[string][]byte{}}
+		if err := o.Prepare(context.Background(), f.prepared, "/artifact", path.Join("/artifact", o.Path)); err != nil {
+			return nil, err
+		}
+	}
 	dir := strings.TrimPrefix(path.Clean("/"+o.Path), "/")
 	trace.Listing(tree, dir)
 	entries, err := fs.ReadDir(tree, dir)
