@@ -67,7 +67,7 @@ func (a *asking) ecrLogin(ctx context.Context, service, target, where string) (L
 		url: "https://api." + service + "." + where + "." + awsDomain(where) + "/", body: []byte("{}"),
 		header: map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target},
 		sign: func(req *http.Request, body []byte) {
-			keys.signRequest(req, body, service, where, a.options.Now())
+			keys.Sign(req, body, service, where, a.options.Now())
 		},
 		problem: awsProblem, secrets: []string{keys.SessionToken, keys.SecretAccessKey},
 	}

@@ -27,8 +27,8 @@ const (
 	sigTime      = "20060102T150405Z"
 )
 
-// signRequest signs a request with a body for a service of a region.
-func (k Keys) signRequest(req *http.Request, body []byte, service, region string, now time.Time) {
+// Sign signs a request with a body for a service of a region.
+func (k Keys) Sign(req *http.Request, body []byte, service, region string, now time.Time) {
 	stamp := now.UTC().Format(sigTime)
 	req.Header.Set("X-Amz-Date", stamp)
 	if k.SessionToken != "" {
