@@ -84,12 +84,13 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Helm:   all.Helm{IndexBytes: int64(o.indexMax), ChartBytes: int64(o.chartMax), FileBytes: int64(o.chartFileMax)},
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
-			SlowFail:           o.gates["DisableFailFastBehavior"],
-			PruneBudget:        o.budget(),
-			Namespace:          o.namespace,
-			AdditiveReadyExpr:  o.gates["AdditiveCELDependencyCheck"],
-			StrictSubstitution: o.gates.on("StrictPostBuildSubstitutions"),
-			AgeSecret:          o.ageSecret,
+			SlowFail:            o.gates["DisableFailFastBehavior"],
+			PruneBudget:         o.budget(),
+			Namespace:           o.namespace,
+			AdditiveReadyExpr:   o.gates["AdditiveCELDependencyCheck"],
+			StrictSubstitution:  o.gates.on("StrictPostBuildSubstitutions"),
+			AgeSecret:           o.ageSecret,
+			ObjectLevelIdentity: o.gates["ObjectLevelWorkloadIdentity"], DecryptionAccount: o.decryptionAccount,
 		},
 	}
 	return p, nil

@@ -132,7 +132,7 @@ func fileCases() []fileCase {
 func TestFiles(t *testing.T) {
 	k := newKeyring(t)
 	entries := k.entries(t)
-	d := decrypt.New(decrypt.Secret{Name: "a/b", Data: entries}, nil)
+	d := decrypt.New(decrypt.Secret{Name: "a/b", Data: entries}, decrypt.Access{})
 	for name, content := range entries {
 		write(t, filepath.Join("keys", name), content)
 	}
@@ -154,7 +154,7 @@ func TestFiles(t *testing.T) {
 // Entries of a Secret change their format when their key says so.
 func TestConversions(t *testing.T) {
 	k := newKeyring(t)
-	d := decrypt.New(decrypt.Secret{Name: "a/b", Data: k.entries(t)}, nil)
+	d := decrypt.New(decrypt.Secret{Name: "a/b", Data: k.entries(t)}, decrypt.Access{})
 	names := map[formats.Format]string{formats.Yaml: "f.yaml", formats.Json: "f.json", formats.Dotenv: "f.env", formats.Binary: "f"}
 	for _, in := range []fileCase{
 		{format: formats.Yaml, text: "# c\na: b\nn: 1\nf: 1.0\nt: true\nd: 2024-05-06\nz: null\n"},

@@ -19,6 +19,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/kustomization"
 	"github.com/fluxd/fluxd/pkg/reconcilers/ocirepository"
 	"github.com/fluxd/fluxd/pkg/render"
+	"github.com/fluxd/fluxd/pkg/render/decrypt"
 	"github.com/fluxd/fluxd/pkg/sources/external"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 	"github.com/fluxd/fluxd/pkg/sources/signature"
@@ -69,6 +70,9 @@ type Kustomize struct {
 	Namespace string
 	// AgeSecret names the Secret in Namespace with the age keys for everybody.
 	AgeSecret string
+	// DecryptionAccount is the ServiceAccount of those that name none for decryption.
+	ObjectLevelIdentity bool
+	DecryptionAccount   string
 }
 
 // Plugins returns the plugins. Their order is for readers.
@@ -93,9 +97,11 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,
 			PruneBudget: d.Kustomize.PruneBudget, Namespace: d.Kustomize.Namespace,
-			AdditiveReadyExpr:  d.Kustomize.AdditiveReadyExpr,
-			StrictSubstitution: d.Kustomize.StrictSubstitution,
-			AgeSecret:          kustomization.SecretName{Namespace: d.Kustomize.Namespace, Name: d.Kustomize.AgeSecret},
+			AdditiveReadyExpr:   d.Kustomize.AdditiveReadyExpr,
+			StrictSubstitution:  d.Kustomize.StrictSubstitution,
+			AgeSecret:           kustomization.SecretName{Namespace: d.Kustomize.Namespace, Name: d.Kustomize.AgeSecret},
+			KeyServices:         decrypt.NewServices(decrypt.ServicesConfig{Clouds: d.Sources.Clouds}),
+			ObjectLevelIdentity: d.Kustomize.ObjectLevelIdentity, DecryptionAccount: d.Kustomize.DecryptionAccount,
 		}),
 	}
 }

@@ -25,7 +25,7 @@ func (p *pass) decryptable() error {
 		return nil
 	case d.Provider != providerSOPS:
 		return fault.Stalled(api.ReasonBuildFailed, fmt.Errorf("spec.decryption.provider: %q is not supported", d.Provider))
-	case d.ServiceAccountName != "":
+	case d.ServiceAccountName != "" && !p.options.ObjectLevelIdentity:
 		return fault.Stalled(api.ReasonFeatureGateDisabled, errors.New("to use spec.decryption.serviceAccountName for decryption "+
 			"authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller"))
 	}
@@ -58,5 +58,9 @@ func (p *pass) decrypter(ctx context.Context) (*decrypt.Decrypter, render.Inputs
 		}
 		secret.Data = data
 	}
-	return decrypt.New(secret, p.services), secret.Inputs(), nil
+	access := decrypt.Access{
+		Services: p.options.KeyServices, Kind: api.KustomizationKind, Namespace: p.obj.Namespace, Name: p.obj.Name,
+		ServiceAccount: orDefault(p.obj.Spec.Decryption.ServiceAccountName, p.options.DecryptionAccount),
+	}
+	return decrypt.New(secret, access), secret.Inputs().With(access.Inputs()), nil
 }

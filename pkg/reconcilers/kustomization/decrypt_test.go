@@ -102,6 +102,13 @@ func TestDecryption(t *testing.T) {
 			},
 			ready: failed + "error decrypting sources: app/all.env: failed to verify sops data integrity: the MAC does not match", password: "none",
 		},
+		"by a ServiceAccount, where that is allowed": {
+			secret: "sops-age", edit: func(w *world) {
+				w.r.options.ObjectLevelIdentity = true
+				w.ks.Spec.Decryption.ServiceAccountName = "kms"
+			},
+			ready: applied, password: "hunter2",
+		},
 		"values are not substituted before they are decrypted": {
 			secret: "sops-age", edit: func(w *world) { w.ks.Spec.PostBuild = &v1.PostBuild{Substitute: map[string]string{"x": "y"}} },
 			ready: applied, password: "hunter2",
@@ -171,6 +178,10 @@ func TestKeysDecideWhetherToBuild(t *testing.T) {
 		w.configs.data["Secret/flux-system/sops-age"]["note"] = "not a key"
 		w.must()
 		w.want("another entry: builds", w.folder.builds, 1)
+
+		w.r.options.DecryptionAccount = "kms"
+		w.must()
+		w.want("another identity: builds", w.folder.builds, 2)
 
 		w.ks.Spec.Decryption.SecretRef.Name = "wrong"
 		if _, err := w.run(); err == nil {

@@ -4,11 +4,12 @@
 // and ConfigMaps with its variables and keys, and the objects that it applied or
 // checks the health of, through their live records.
 //
-// Does, in this order: finds the artifact, waits for dependencies, builds,
-// decrypts, substitutes variables, plans, saves the inventory ahead of the first write, applies stage by stage,
-// prunes, and checks health. A step that has to wait ends the run; what it waits
-// for wakes the object, and the next run finds what is done unchanged and goes
-// on behind it. So there is nothing to keep between two runs but the status.
+// Does, in this order: finds the artifact, waits for dependencies, builds, which
+// includes to decrypt and to substitute variables, plans, saves the inventory ahead of
+// the first write, applies stage by stage, prunes, and checks health. A step that has
+// to wait ends the run; what it waits for wakes the object, and the next run finds
+// what is done unchanged and goes on behind it. So there is nothing to keep between
+// two runs but the status.
 //
 // An edit of an applied object wakes the object as well. The build is
 // remembered and everything but the edited object is as it was left, so the run

@@ -68,6 +68,12 @@ type Options struct {
 	// AgeSecret names the Secret with the age keys for objects that name none. Its
 	// name is empty if there is none.
 	AgeSecret SecretName
+	// KeyServices are asked for data keys that no key at hand opens; nil asks none.
+	KeyServices *decrypt.Services
+	// ObjectLevelIdentity allows spec.decryption.serviceAccountName, and
+	// DecryptionAccount is who counts where it is empty.
+	ObjectLevelIdentity bool
+	DecryptionAccount   string
 }
 
 // SecretName names a Secret.
@@ -114,11 +120,9 @@ type reconciler struct {
 	objects Objects
 	configs Configs
 	bus     Publisher
-	// services are asked for data keys that no key at hand opens; nil for none.
-	services *decrypt.Services
-	options  Options
-	resyncs  *resyncs
-	judges   *judges
+	options Options
+	resyncs *resyncs
+	judges  *judges
 }
 
 // References implements [reconcilers.Reconciler].

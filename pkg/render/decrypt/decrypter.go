@@ -12,15 +12,15 @@ const maxFile = 5 << 20
 // Decrypter decrypts for one object with its keys. It is for one build; it may be
 // used from several goroutines.
 type Decrypter struct {
-	secret   Secret
-	services *Services
-	read     func() (keys, error)
+	secret Secret
+	access Access
+	read   func() (keys, error)
 }
 
 // New returns a decrypter with the keys of a Secret, which are read when they are
-// needed. services reach key services; nil reaches none.
-func New(s Secret, services *Services) *Decrypter {
-	return &Decrypter{secret: s, services: services, read: sync.OnceValues(s.read)}
+// needed, and with access to key services.
+func New(s Secret, a Access) *Decrypter {
+	return &Decrypter{secret: s, access: a, read: sync.OnceValues(s.read)}
 }
 
 // Check reads the keys and says what is wrong with them, if anything is.
@@ -72,5 +72,5 @@ func (d *Decrypter) use(ctx context.Context, k masterKey) ([]byte, error) {
 	case pgpKey:
 		return openPGP(k.enc, have.pgp)
 	}
-	return d.services.open(ctx, k, have.credentials)
+	return d.access.open(ctx, k, have.credentials)
 }

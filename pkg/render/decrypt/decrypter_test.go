@@ -217,7 +217,7 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			d := New(Secret{Name: "apps/keys", Data: map[string][]byte{c.name: []byte(c.text)}}, nil)
+			d := New(Secret{Name: "apps/keys", Data: map[string][]byte{c.name: []byte(c.text)}}, Access{})
 			err := d.Check()
 			if want := fmt.Sprintf(prefix, c.name) + c.want; err == nil || err.Error() != want {
 				t.Errorf("got %v, want %s", err, want)
@@ -246,7 +246,7 @@ func TestSecretInputs(t *testing.T) {
 func TestOnlyAge(t *testing.T) {
 	s := with(t).secret
 	s.OnlyAge = true
-	d := New(s, nil)
+	d := New(s, Access{})
 	if _, err := decrypted(d, "pq.yaml", golden(t, "pq.yaml.enc")); err != nil {
 		t.Error(err)
 	}

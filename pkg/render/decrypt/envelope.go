@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"regexp"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // ErrMAC says that a file is not as SOPS left it: something was added, removed, moved
@@ -107,19 +107,23 @@ func (e *envelope) leaf(o opener, sum hash.Hash, v any, path []string, above [][
 	return v, nil
 }
 
-// plausible is what parts of a path are shown of: a damaged file may have a value
-// where a name should be.
-var plausible = regexp.MustCompile(`^[A-Za-z0-9_./-]{1,64}$`)
-
 // shownPath is how messages name a leaf.
 func shownPath(path []string) string {
 	shown := make([]string, len(path))
 	for i, name := range path {
-		if shown[i] = "…"; plausible.MatchString(name) {
+		if shown[i] = "…"; plausible(name) {
 			shown[i] = name
 		}
 	}
 	return strings.Join(shown, ".")
+}
+
+// plausible says whether a part of a path may be shown: a damaged file may have a
+// value where a name should be.
+func plausible(name string) bool {
+	return len(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("_./-", r) && (r > 'z' || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	})
 }
 
 func (e *envelope) verify(o opener, sum hash.Hash) error {

@@ -112,7 +112,7 @@ func TestObjectsThatAreLeftAlone(t *testing.T) {
 		"data that are no mapping": `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"data":["bWFjOiBFTkNb"]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, err := New(Secret{}, nil).Edit(marker)(context.Background(), []byte(text))
+			out, err := New(Secret{}, Access{}).Edit(marker)(context.Background(), []byte(text))
 			if err != nil || string(out) != text {
 				t.Errorf("got %s, %v", out, err)
 			}
@@ -135,7 +135,7 @@ func TestObjectsThatFail(t *testing.T) {
 			"decryption failed for 'Secret.v1.[noGrp]/app': failed to decrypt and format 'apps/app' Secret data: cannot get sops data key: age1",
 		},
 		"no key": {
-			New(Secret{}, nil), string(encryptedObject(t, map[string]any{"name": "app", "namespace": "apps"})),
+			New(Secret{}, Access{}), string(encryptedObject(t, map[string]any{"name": "app", "namespace": "apps"})),
 			"decryption failed for 'Secret.v1.[noGrp]/app': failed to decrypt and format 'apps/app' Secret data: cannot get sops data key: age1",
 		},
 		"a damaged value": {

@@ -32,7 +32,7 @@ func with(t *testing.T, names ...string) *Decrypter {
 	for _, name := range names {
 		data[name] = golden(t, "keys/"+name)
 	}
-	return New(Secret{Name: "apps/keys", Data: data}, nil)
+	return New(Secret{Name: "apps/keys", Data: data}, Access{})
 }
 
 // tree is what a build reads.
