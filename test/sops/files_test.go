@@ -94,6 +94,10 @@ func fileCases() []fileCase {
 	age := [][]string{{"age.agekey"}}
 	cases := []fileCase{
 		{name: "all.yaml", format: formats.Yaml, text: yamlText},
+		{
+			name: "secret.yaml", format: formats.Yaml, rules: ruleSet{encryptedRegex: "^(data|stringData)$"},
+			text: "apiVersion: v1\nkind: Secret\nmetadata:\n    name: login\nstringData:\n    password: hunter2\n",
+		},
 		{name: "documents.yaml", format: formats.Yaml, text: "a: 1\n---\nb: two\n---\nc: [3]\n"},
 		{name: "all.json", format: formats.Json, text: jsonText},
 		{name: "all.env", format: formats.Dotenv, text: envText},
