@@ -99,6 +99,12 @@ func (k *keyring) master(name string) keys.MasterKey {
 // one that it would write itself.
 func (k *keyring) encrypt(t *testing.T, c fileCase) (encrypted, plain []byte) {
 	t.Helper()
+	return encryptWith(t, c, k.master)
+}
+
+// encryptWith is encrypt with the master keys that named returns.
+func encryptWith(t *testing.T, c fileCase, named func(string) keys.MasterKey) (encrypted, plain []byte) {
+	t.Helper()
 	store := common.StoreForFormat(c.format, config.NewStoresConfig())
 	load := func() sops.TreeBranches {
 		branches, err := store.LoadPlainFile([]byte(c.text))
@@ -116,7 +122,7 @@ func (k *keyring) encrypt(t *testing.T, c fileCase) (encrypted, plain []byte) {
 	if c.rules == (ruleSet{}) {
 		tree.Metadata.UnencryptedSuffix = sops.DefaultUnencryptedSuffix
 	}
-	key := k.share(t, &tree, c)
+	key := share(t, &tree, c, named)
 	cipher := aes.NewCipher()
 	mac, err := tree.Encrypt(key, cipher)
 	if err != nil {
@@ -133,7 +139,7 @@ func (k *keyring) encrypt(t *testing.T, c fileCase) (encrypted, plain []byte) {
 }
 
 // share makes a data key and encrypts it with the master keys of c.
-func (k *keyring) share(t *testing.T, tree *sops.Tree, c fileCase) []byte {
+func share(t *testing.T, tree *sops.Tree, c fileCase, named func(string) keys.MasterKey) []byte {
 	t.Helper()
 	key := []byte("0123456789abcdef0123456789ABCDEF")
 	parts := [][]byte{key}
@@ -146,7 +152,7 @@ func (k *keyring) share(t *testing.T, tree *sops.Tree, c fileCase) []byte {
 	for i, names := range c.groups {
 		var group sops.KeyGroup
 		for _, name := range names {
-			master := k.master(name)
+			master := named(name)
 			if err := master.Encrypt(parts[i]); err != nil {
 				t.Fatal(err)
 			}

@@ -15,7 +15,8 @@ import (
 var sealed = regexp.MustCompile(`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]`)
 
 var (
-	errNotSealed = errors.New("Input string <redacted> does not match sops' data format") //nolint:staticcheck // people know the text
+	//lint:ignore ST1005 the text is what people and tools know
+	errNotSealed = errors.New("Input string <redacted> does not match sops' data format")
 	errSealed    = errors.New("a value is damaged, or was encrypted with another key or for another place")
 )
 

@@ -51,7 +51,8 @@ func (k masterKey) String() string {
 // maxMasterKeys is how many master keys one file may have.
 const maxMasterKeys = 256
 
-var errNoKeys = errors.New("No keys found in file") //nolint:staticcheck // people know the text
+//lint:ignore ST1005 the text is what people and tools know
+var errNoKeys = errors.New("No keys found in file")
 
 // keyGroups reads the master keys from metadata: one group, or a list of groups.
 func keyGroups(m fields) ([][]masterKey, error) {

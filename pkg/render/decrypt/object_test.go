@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -181,7 +180,7 @@ func TestObjectsAreStable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen[fmt.Sprintf("%s", out)] = true
+		seen[string(out)] = true
 	}
 	if len(seen) != 1 {
 		t.Errorf("got %d results", len(seen))
