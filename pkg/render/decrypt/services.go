@@ -55,6 +55,8 @@ type Access struct {
 	// ServiceAccount is whose identity is used where the Secret has no credentials;
 	// empty means that of the process.
 	ServiceAccount string
+	// Vault logs in to Vault where the Secret has no token; nil does not.
+	Vault *VaultLogin
 }
 
 // Inputs digests whose identity is used: a build with another one is another build.

@@ -176,6 +176,102 @@ func TestServices(t *testing.T) {
 	})
 }
 
+// jwt is a token of a ServiceAccount that nobody signed.
+func jwt(subject string) string {
+	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"`+subject+`"}`)) + ".x"
+}
+
+func TestVaultLogin(t *testing.T) {
+	const address = "https://vault.example.org:8200"
+	type login struct {
+		paths   map[string]string
+		subject string
+		answer  string
+	}
+	good := login{map[string]string{address: "auth/kubernetes/login"}, "system:serviceaccount:apps:sops", `{"auth":{"client_token":"hvs.login"}}`}
+	cases := map[string]struct {
+		login
+		static, want string
+	}{
+		"as a ServiceAccount":         {login: good},
+		"not with a token at hand":    {login: login{}, static: "hvs.static"},
+		"a server that is not listed": {login{map[string]string{address + "/": "x"}, good.subject, good.answer}, "", "no Vault login path configured for address 'https://vault.example.org:8200' in ConfigMap 'fluxd/vault'"},
+		"a path that leads elsewhere": {login{map[string]string{address: "auth/../../x"}, good.subject, good.answer}, "", "the login path is not valid"},
+		"somebody else's token":       {login{good.paths, "system:node:n1", good.answer}, "", "the token is not that of a ServiceAccount"},
+		"an answer without a token":   {login{good.paths, good.subject, `{}`}, "", "the answer holds no token"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newServices(t)
+			s.env = map[string]string{"VAULT_ADDR": address, "VAULT_TOKEN": "env"} // which is not what is used
+			transit := s.asks("vault.example.org:8200", func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/login") {
+					fmt.Fprint(w, c.answer)
+					return
+				}
+				fmt.Fprintf(w, `{"data":{"plaintext":%q}}`, base64.StdEncoding.EncodeToString([]byte(dataKeyOfTests)))
+			})
+			data, issued := map[string][]byte{}, 0
+			if c.static != "" {
+				data[vaultEntry] = []byte(c.static)
+			}
+			d := New(Secret{Data: data}, Access{Services: s.Services, Vault: &VaultLogin{
+				List: "fluxd/vault", Paths: func(context.Context) (map[string]string, error) { return c.paths, nil },
+				Token: func(_ context.Context, audience string) (string, error) {
+					if issued++; audience != address {
+						t.Errorf("a token for %s", audience)
+					}
+					return jwt(c.subject), nil
+				},
+			}})
+			for range 2 {
+				got, err := decrypted(d, "f.yaml", forService(t, vaultBlock))
+				if c.want == "" && (err != nil || got != "a: b\n") || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+					t.Fatalf("got %q, %v", got, err)
+				}
+			}
+			query, want := "hvs.login /v1/transit/team/decrypt/sops", []string(nil)
+			switch {
+			case c.static != "":
+				want = []string{"hvs.static /v1/transit/team/decrypt/sops", "hvs.static /v1/transit/team/decrypt/sops"}
+			case c.want == "":
+				want = []string{` /v1/auth/kubernetes/login {"jwt":"` + jwt(c.subject) + `","role":"apps_sops"}`, query, query}
+			default:
+				return
+			}
+			for i, asked := range transit() {
+				if i >= len(want) || !strings.HasPrefix(asked, want[i]) {
+					t.Errorf("asked %q, want %q", asked, want[i])
+				}
+			}
+			if c.static == "" && issued != 1 {
+				t.Errorf("%d tokens were issued", issued)
+			}
+		})
+	}
+}
+
+// asks replaces a host and returns what it was asked later, with the token of Vault.
+func (s *services) asks(host string, h http.HandlerFunc) func() []string {
+	var asked []string
+	s.Handle(host, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("X-Vault-Token")+" "+r.URL.Path+" "+s.last().Body)
+		h(w, r)
+	})
+	return func() []string { return asked }
+}
+
+func TestSubject(t *testing.T) {
+	for _, bad := range []string{"", "a.b", "a.#.c", "a." + base64.RawURLEncoding.EncodeToString([]byte("[")) + ".c", jwt("x"), jwt("system:serviceaccount:a"), jwt("system:serviceaccount::b")} {
+		if _, _, err := Subject(bad); !errors.Is(err, errSubject) {
+			t.Errorf("%q: got %v", bad, err)
+		}
+	}
+	if namespace, name, err := Subject(jwt("system:serviceaccount:a:b") + "\n"); namespace != "a" || name != "b" || err != nil {
+		t.Errorf("got %s, %s, %v", namespace, name, err)
+	}
+}
+
 func utf16Text(text string) string {
 	out := "\xff\xfe"
 	for _, b := range []byte(text) {

@@ -24,9 +24,9 @@ func (q query) vault(ctx context.Context) ([]byte, error) {
 	if slices.ContainsFunc(append(engine, q.key.id), func(s string) bool { return s == "" || s == "." || s == ".." }) || strings.Contains(q.key.id, "/") {
 		return nil, unusable("path of the key")
 	}
-	token := q.vaultToken(server)
-	if token == "" {
-		return nil, errNoToken
+	token, err := q.vaultToken(ctx, server)
+	if err != nil {
+		return nil, err
 	}
 	header := http.Header{"X-Vault-Token": {token}, "X-Vault-Request": {"true"}, "Content-Type": {"application/json"}}
 	if namespace := q.Services.config.Env("VAULT_NAMESPACE"); namespace != "" {
@@ -49,14 +49,18 @@ func (q query) vault(ctx context.Context) ([]byte, error) {
 }
 
 // vaultToken returns the token of the Secret, which is its owner's to send, or else
-// that of the process, which is for its own server alone.
-func (q query) vaultToken(server *url.URL) string {
-	if q.credentials.vault != "" {
-		return q.credentials.vault
+// one from a login, or else that of the process, which is for its own server alone.
+func (q query) vaultToken(ctx context.Context, server *url.URL) (string, error) {
+	switch {
+	case q.credentials.vault != "":
+		return q.credentials.vault, nil
+	case q.Vault != nil:
+		return q.Vault.token(ctx, q.Services, q.key.url, server)
 	}
-	own, err := url.Parse(strings.TrimSuffix(q.Services.config.Env("VAULT_ADDR"), "/"))
-	if err != nil || own.Scheme != server.Scheme || own.Host != server.Host || own.Host == "" {
-		return ""
+	env := q.Services.config.Env
+	own, err := url.Parse(strings.TrimSuffix(env("VAULT_ADDR"), "/"))
+	if err != nil || own.Scheme != server.Scheme || own.Host != server.Host || env("VAULT_TOKEN") == "" {
+		return "", errNoToken
 	}
-	return q.Services.config.Env("VAULT_TOKEN")
+	return env("VAULT_TOKEN"), nil
 }
