@@ -41,6 +41,7 @@ type options struct {
 	overrideManagers                []string
 	stageKinds, pruneBudget         string
 	ageSecret, decryptionAccount    string
+	vaultConfigMap                  string
 
 	storageAddr, artifactAddr                         string
 	artifactBudget, buildBudget, cacheSize, sourceMax quantity
@@ -121,6 +122,7 @@ func (o *options) registerWork(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.overrideManagers, "override-manager", o.overrideManagers, "prefix of field managers whose fields are taken over (repeatable)")
 	f.StringVar(&o.pruneBudget, "prune-budget", o.pruneBudget, "how many objects of a Kustomization one revision may delete without approval: a count, or a share such as 20%; empty means any number")
 	f.StringVar(&o.ageSecret, "sops-age-secret", o.ageSecret, "Secret in the namespace of RUNTIME_NAMESPACE with the age keys of Kustomizations that name no Secret for decryption")
+	f.StringVar(&o.vaultConfigMap, "sops-vault-configmap", o.vaultConfigMap, "ConfigMap in the namespace of RUNTIME_NAMESPACE with the Vault servers that may be logged in to with tokens of ServiceAccounts")
 	f.StringVar(&o.decryptionAccount, "default-decryption-service-account", o.decryptionAccount, "ServiceAccount in the namespace of a Kustomization by whose identity key services are asked if it names none; needs the feature gate ObjectLevelWorkloadIdentity")
 	f.StringVar(&o.stageKinds, "custom-apply-stage-kinds", o.stageKinds, "comma-separated group/Kind list applied before everything but cluster definitions")
 }
@@ -197,8 +199,10 @@ func (o *options) validate() error {
 	if o.decryptionAccount != "" && !o.gates["ObjectLevelWorkloadIdentity"] {
 		refuse("default-decryption-service-account", "needs --feature-gates=ObjectLevelWorkloadIdentity=true")
 	}
-	if o.ageSecret != "" && o.namespace == "" {
-		refuse("sops-age-secret", "needs the environment variable RUNTIME_NAMESPACE")
+	for flag, name := range map[string]string{"sops-age-secret": o.ageSecret, "sops-vault-configmap": o.vaultConfigMap} {
+		if name != "" && o.namespace == "" {
+			refuse(flag, "needs the environment variable RUNTIME_NAMESPACE")
+		}
 	}
 	if _, err := zapLevel(o.logLevel); err != nil {
 		refuse("log-level", "%w", err)

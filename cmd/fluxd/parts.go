@@ -73,7 +73,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	p.deps = all.Deps{
 		Sources: sources, Externals: p.foreign,
 		Public: public(o, sources.Hosts), Accounts: reader,
-		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds, Configs: reader,
+		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds, Configs: reader, Tokens: reader,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
@@ -90,6 +90,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 			AdditiveReadyExpr:   o.gates["AdditiveCELDependencyCheck"],
 			StrictSubstitution:  o.gates.on("StrictPostBuildSubstitutions"),
 			AgeSecret:           o.ageSecret,
+			VaultConfigMap:      o.vaultConfigMap,
 			ObjectLevelIdentity: o.gates["ObjectLevelWorkloadIdentity"], DecryptionAccount: o.decryptionAccount,
 		},
 	}

@@ -33,6 +33,7 @@ type Deps struct {
 	Builds  *render.Cache
 	Applier *apply.Applier
 	Configs kustomization.Configs
+	Tokens  kustomization.Accounts
 	Bus     *events.Bus
 	// Accounts knows the ServiceAccounts of the cluster.
 	Accounts ocirepository.Accounts
@@ -70,6 +71,8 @@ type Kustomize struct {
 	Namespace string
 	// AgeSecret names the Secret in Namespace with the age keys for everybody.
 	AgeSecret string
+	// VaultConfigMap names the ConfigMap in Namespace with the Vault servers to log in to.
+	VaultConfigMap string
 	// DecryptionAccount is the ServiceAccount of those that name none for decryption.
 	ObjectLevelIdentity bool
 	DecryptionAccount   string
@@ -102,6 +105,8 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			AgeSecret:           kustomization.SecretName{Namespace: d.Kustomize.Namespace, Name: d.Kustomize.AgeSecret},
 			KeyServices:         decrypt.NewServices(decrypt.ServicesConfig{Clouds: d.Sources.Clouds}),
 			ObjectLevelIdentity: d.Kustomize.ObjectLevelIdentity, DecryptionAccount: d.Kustomize.DecryptionAccount,
+			VaultConfigMap: kustomization.ConfigMapName{Namespace: d.Kustomize.Namespace, Name: d.Kustomize.VaultConfigMap},
+			Accounts:       d.Tokens,
 		}),
 	}
 }

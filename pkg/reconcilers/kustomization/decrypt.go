@@ -62,5 +62,6 @@ func (p *pass) decrypter(ctx context.Context) (*decrypt.Decrypter, render.Inputs
 		Services: p.options.KeyServices, Kind: api.KustomizationKind, Namespace: p.obj.Namespace, Name: p.obj.Name,
 		ServiceAccount: orDefault(p.obj.Spec.Decryption.ServiceAccountName, p.options.DecryptionAccount),
 	}
+	access.Vault = p.vaultLogin(access.ServiceAccount)
 	return decrypt.New(secret, access), secret.Inputs().With(access.Inputs()), nil
 }

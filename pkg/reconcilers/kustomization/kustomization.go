@@ -37,6 +37,11 @@ type Configs interface {
 	ConfigMap(ctx context.Context, namespace, name string) (map[string]string, error)
 }
 
+// Accounts issues tokens of ServiceAccounts that are meant for the given audiences.
+type Accounts interface {
+	ServiceAccountToken(ctx context.Context, namespace, name string, audiences []string) (string, error)
+}
+
 // Publisher takes facts.
 type Publisher interface{ Publish(events.Fact) }
 
@@ -74,10 +79,18 @@ type Options struct {
 	// DecryptionAccount is who counts where it is empty.
 	ObjectLevelIdentity bool
 	DecryptionAccount   string
+	// VaultConfigMap names the ConfigMap with the Vault servers that tokens of
+	// ServiceAccounts are shown to. Its name is empty if there are none.
+	VaultConfigMap ConfigMapName
+	// Accounts issues those tokens.
+	Accounts Accounts
 }
 
 // SecretName names a Secret.
 type SecretName struct{ Namespace, Name string }
+
+// ConfigMapName names a ConfigMap.
+type ConfigMapName struct{ Namespace, Name string }
 
 // Plugin returns the reconciler of Kustomization.
 func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, applier *apply.Applier, objects Objects, configs Configs, bus Publisher, o Options) reconcilers.Plugin {
