@@ -78,3 +78,10 @@ func TestWriteFlags(t *testing.T) {
 		}
 	}
 }
+
+func TestGatesThatNobodyAskedFor(t *testing.T) {
+	const strict = "StrictPostBuildSubstitutions"
+	if (gates{}).on("MigrateAPIVersion") || !(gates{}).on(strict) || (gates{strict: false}).on(strict) {
+		t.Error("a gate is not as it is by default, or as it was asked for")
+	}
+}

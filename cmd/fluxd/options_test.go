@@ -54,6 +54,11 @@ func TestOptions(t *testing.T) {
 		"a size that is none":        {"--artifact-budget=much", "", "artifact-budget"},
 		"a gate":                     {"--feature-gates=DisableConfigWatchers=true", "", ""},
 		"a gate that is none":        {"--feature-gates=FlyToTheMoon=true", "", "feature-gates"},
+		"keys for everybody":         {"--sops-age-secret=keys --sops-vault-configmap=vaults", "edge", ""},
+		"keys, but where":            {"--sops-age-secret=keys", "", "sops-age-secret"},
+		"vaults, but where":          {"--sops-vault-configmap=vaults", "", "sops-vault-configmap"},
+		"an identity for decryption": {"--default-decryption-service-account=kms --feature-gates=ObjectLevelWorkloadIdentity=true", "", ""},
+		"an identity without a gate": {"--default-decryption-service-account=kms", "", "default-decryption-service-account"},
 		"more than one thing at one": {"--concurrent=0 --log-level=loud", "", "log-level"},
 	}
 	for name, test := range tests {
