@@ -42,6 +42,7 @@ func (p *pass) vaultPaths(ctx context.Context) (map[string]string, error) {
 	}
 	text, ok := data[vaultKey]
 	if !ok {
+		//lint:ignore ST1005 the text is what people and tools know
 		return nil, fmt.Errorf("Vault ConfigMap '%s/%s' is missing the '%s' key", list.Namespace, list.Name, vaultKey)
 	}
 	var config struct {

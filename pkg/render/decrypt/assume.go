@@ -5,18 +5,17 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
-	"regexp"
 
 	"github.com/fluxd/fluxd/pkg/identity"
 )
 
-var awsRole = regexp.MustCompile(`^arn:(aws|aws-us-gov|aws-cn):iam::[0-9]+:role/[A-Za-z0-9+=,.@/_-]+$`)
+var awsRole = pattern(`^arn:(aws|aws-us-gov|aws-cn):iam::[0-9]+:role/[A-Za-z0-9+=,.@/_-]+$`)
 
 // assume returns the keys of the role that a file asks for, which whoever has keys
 // must be allowed to assume:
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (q query) assume(ctx context.Context, keys identity.Keys, region, domain string) (identity.Keys, error) {
-	if !awsRole.MatchString(q.key.role) {
+	if !awsRole().MatchString(q.key.role) {
 		return keys, unusable("role")
 	}
 	body := []byte(url.Values{

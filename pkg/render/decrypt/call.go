@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/transport"
@@ -124,7 +123,7 @@ func bare(err error) error {
 }
 
 // word is the form of the codes by which services say why not.
-var word = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.#:-]+$`)
+var word = pattern(`^[A-Za-z][A-Za-z0-9_.#:-]+$`)
 
 // refusal tells of an answer that is no success: its status, and the code in it if
 // there is one. Sentences are not shown, since they may repeat what was asked.
@@ -140,7 +139,7 @@ func refusal(host string, status int, answer []byte) error {
 	_ = json.Unmarshal(answer, &codes) // it need not be JSON
 	code, _ := codes.Error.Code.(string)
 	for _, c := range []string{codes.Type, codes.Error.Status, code} {
-		if word.MatchString(c) {
+		if word().MatchString(c) {
 			return fmt.Errorf("%s: %s", text, c)
 		}
 	}

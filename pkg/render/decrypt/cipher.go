@@ -6,13 +6,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"time"
 )
 
 // sealed is the form of an encrypted value.
-var sealed = regexp.MustCompile(`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]`)
+var sealed = pattern(`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]`)
 
 var (
 	//lint:ignore ST1005 the text is what people and tools know
@@ -36,7 +35,7 @@ func (o opener) open(text, where string) (any, error) {
 	if text == "" {
 		return "", nil
 	}
-	parts := sealed.FindStringSubmatch(text)
+	parts := sealed().FindStringSubmatch(text)
 	if parts == nil {
 		return nil, errNotSealed
 	}

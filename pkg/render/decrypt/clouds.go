@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/fluxd/fluxd/pkg/identity"
@@ -16,16 +15,16 @@ import (
 // Files name keys, and tenants write files. So the server that is asked, with the
 // identity of the process perhaps, follows from the name and is one of the provider.
 var (
-	awsName   = regexp.MustCompile(`^arn:(aws|aws-us-gov|aws-cn):kms:([a-z0-9-]{4,32}):[0-9]+:(?:key|alias)/[A-Za-z0-9/_-]+$`)
-	gcpName   = regexp.MustCompile(`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`)
-	azureName = regexp.MustCompile(`^[A-Za-z0-9-]{1,127}$`)
-	azureHost = regexp.MustCompile(`^[a-z0-9-]{3,64}\.(vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net|managedhsm\.azure\.net)$`)
+	awsName   = pattern(`^arn:(aws|aws-us-gov|aws-cn):kms:([a-z0-9-]+):[0-9]+:(?:key|alias)/[A-Za-z0-9/_-]+$`)
+	gcpName   = pattern(`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`)
+	azureName = pattern(`^[A-Za-z0-9-]+$`)
+	azureHost = pattern(`^[a-z0-9-]+\.(vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net|managedhsm\.azure\.net)$`)
 )
 
 // aws asks the Key Management Service:
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html
 func (q query) aws(ctx context.Context) ([]byte, error) {
-	name := awsName.FindStringSubmatch(q.key.id)
+	name := awsName().FindStringSubmatch(q.key.id)
 	if name == nil {
 		return nil, fmt.Errorf("no valid ARN found in '%s'", q.key.id)
 	}
@@ -74,7 +73,7 @@ func (q query) awsKeys(ctx context.Context, region string) (identity.Keys, error
 // gcp asks Cloud KMS:
 // https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/decrypt
 func (q query) gcp(ctx context.Context) ([]byte, error) {
-	if !gcpName.MatchString(q.key.id) {
+	if !gcpName().MatchString(q.key.id) {
 		return nil, unusable("resource ID")
 	}
 	if _, err := base64.StdEncoding.DecodeString(q.key.enc); err != nil {
@@ -113,10 +112,10 @@ func (q query) gcpToken(ctx context.Context) (identity.Token, error) {
 // https://learn.microsoft.com/rest/api/keyvault/keys/decrypt/decrypt
 func (q query) azure(ctx context.Context) ([]byte, error) {
 	u, err := url.Parse(strings.TrimSuffix(q.key.url, "/"))
-	if err != nil || u.Scheme != "https" || u.User != nil || u.Path != "" || u.RawQuery != "" || !azureHost.MatchString(u.Host) {
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Path != "" || u.RawQuery != "" || !azureHost().MatchString(u.Host) {
 		return nil, unusable("URL of the vault")
 	}
-	if !azureName.MatchString(q.key.id) || q.key.version != "" && !azureName.MatchString(q.key.version) {
+	if !azureName().MatchString(q.key.id) || q.key.version != "" && !azureName().MatchString(q.key.version) {
 		return nil, unusable("name or version of the key")
 	}
 	if _, err := base64.RawURLEncoding.DecodeString(q.key.enc); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -43,11 +42,11 @@ func loadYAML(in []byte) ([]branch, error) {
 	}
 }
 
-var yamlLine = regexp.MustCompile(`line [0-9]+`)
+var yamlLine = pattern(`line [0-9]+`)
 
 // invalidYAML is the error of the parser without what it quotes.
 func invalidYAML(err error) error {
-	if line := yamlLine.FindString(err.Error()); line != "" {
+	if line := yamlLine().FindString(err.Error()); line != "" {
 		return fmt.Errorf("it is not valid YAML, see %s", line)
 	}
 	return errors.New("it is not valid YAML")
