@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -64,7 +65,8 @@ type Config struct {
 // for concurrent use by passes over different owners.
 type Applier struct {
 	cfg     Config
-	client  dynamic.Interface // as whom it writes and reads
+	client  dynamic.Interface     // as whom it writes and reads
+	as      unique.Handle[string] // its name, zero for ourselves
 	reducer *reducer
 	store   *store
 	slots   chan struct{} // held by a request in flight
@@ -86,15 +88,18 @@ func New(cfg Config) *Applier {
 	}
 }
 
-// As returns an applier that writes and reads as somebody else. Records and what
-// is remembered of owners are shared with a; objects that do not carry an owner's
-// labels are read through d only. Use one d per identity: watches of single objects
-// are shared by it.
-func (a *Applier) As(d dynamic.Interface) *Applier {
+// As returns an applier that writes and reads through d, as somebody else, whose
+// name is not empty. Records are shared with a, and tell an owner only of what it
+// has left under the same name; everything else is read through d. Use one d per
+// name: watches of single objects are shared by it.
+func (a *Applier) As(name string, d dynamic.Interface) *Applier {
 	other := *a
-	other.client = d
+	other.client, other.as = d, unique.Make(name)
 	return &other
 }
+
+// by returns owner as an author.
+func (a *Applier) by(owner Owner) author { return author{unique.Make(owner), a.as} }
 
 // Close ends every watch and waits until they have ended.
 func (a *Applier) Close() { a.store.close() }

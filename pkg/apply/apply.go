@@ -143,7 +143,7 @@ func (r *run) watchNew(trials []*trial) {
 	for _, t := range trials {
 		fresh = append(fresh, t.step)
 	}
-	r.store.recall(fresh)
+	r.store.recall(fresh, r.by(r.plan.Owner))
 }
 
 // report adds what became of steps to the outcome.

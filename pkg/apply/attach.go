@@ -190,8 +190,9 @@ func (s *store) disarm(o Owner) {
 	}
 }
 
-// recall fills in what the records say of steps.
-func (s *store) recall(steps []*step) {
+// recall fills in what the records tell an author of steps. An object that it may not
+// know of is as one that does not exist: the dry-run says more.
+func (s *store) recall(steps []*step, by author) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, st := range steps {
@@ -199,7 +200,7 @@ func (s *store) recall(steps []*step) {
 			continue
 		}
 		st.known = st.src.state == live || st.src.state == gone
-		if sl := st.src.slots[st.key]; sl != nil {
+		if sl := st.src.slots[st.key]; sl != nil && sl.tells(by) {
 			st.rec, st.here, st.left = sl.record, sl.here, sl.left
 		}
 	}

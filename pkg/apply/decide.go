@@ -1,10 +1,6 @@
 package apply
 
-import (
-	"unique"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-)
+import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 // step is one desired object on its way through a pass.
 type step struct {
@@ -41,11 +37,11 @@ func (s *step) pending() bool { return s.verdict == compare || s.verdict == writ
 
 // unread says that the live object has to be read, because there is one to be
 // expected and no record that can be trusted.
-func (s *step) unread(o Owner) bool {
+func (s *step) unread(by author) bool {
 	if s.src == nil {
 		return false
 	}
-	mine := s.left.owner == unique.Make(o)
+	mine := s.left.author == by
 	return !s.known && (s.old || mine) || s.known && s.here && s.rec.flags&stale != 0
 }
 
@@ -77,11 +73,10 @@ type facts struct {
 	resync  bool  // memory does not count
 }
 
-func (s *step) facts(o Owner, resync bool) facts {
-	me := unique.Make(o)
+func (s *step) facts(by author, resync bool) facts {
 	return facts{
 		desired: s.marks, known: s.known, here: s.here, live: s.rec.flags, resync: resync,
-		mine:    s.left.owner == me && s.rec.owner == me && s.left.want != 0,
+		mine:    s.left.author == by && s.rec.owner == by.owner && s.left.want != 0,
 		same:    s.left.want == s.want,
 		intact:  s.left.owned == s.rec.owned,
 		bare:    s.rec.owned == 0,

@@ -29,6 +29,22 @@
 // the one that sending left, needs no request. Everything else is a candidate:
 // one dry-run, and one write if the dry-run differs.
 //
+// # Tenants
+//
+// An applier that acts as somebody else, see [Applier.As], sends every request of a
+// pass as them: dry-runs, writes, deletes, and reads. The watches stay ours, one per
+// kind whoever applies it, because a tenant seldom may watch and a watch per tenant
+// and kind would cost what the records save. So the records know more than a tenant
+// may, and are told it by one rule only: a record counts for an owner if the same
+// owner has left the object under the same name, which took the right to write it.
+// About everything else the API server is asked as the tenant, and a refusal is the
+// answer: neither existence, nor health, nor marks leak, and an inventory that was
+// forged deletes nothing. Another service account in the spec starts from nothing.
+//
+// What remains is time. Who loses a right keeps hearing of the health of what it
+// wrote before, and is told of its loss when something has to be written, at the
+// full resync at the latest.
+//
 // # What is promised
 //
 //   - Nothing of a stage is written unless every candidate of the stage passed its

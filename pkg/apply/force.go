@@ -13,9 +13,11 @@ import (
 // dryRunFailed classifies a refusal: of a change that only a new object can have,
 // where the owner or a mark allows to replace it, or for good.
 func (r *run) dryRunFailed(ctx context.Context, t *trial, refusal error) {
+	if immutable(refusal) {
+		r.read(ctx, t.step)
+	}
 	allowed := r.plan.force || (t.marks|t.rec.flags)&markForce != 0
 	if allowed && immutable(refusal) {
-		r.read(ctx, t.step)
 		if t.known && t.here && (t.rec.flags&deleting != 0 || r.creatable(ctx, t)) {
 			t.replace = true
 			return

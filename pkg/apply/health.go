@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unique"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -148,26 +147,25 @@ func (a *Applier) checks(ctx context.Context, owner Owner, entries Inventory, ru
 	}
 	a.store.await(ctx, sources)
 	for _, c := range checks {
-		c.single = c.err == nil && (c.src == nil || !a.store.knows(c, owner, rules, a.client == a.cfg.Dynamic))
+		c.single = c.err == nil && (c.src == nil || !a.store.knows(c, a.by(owner), rules))
 	}
 	return checks, nil
 }
 
-// knows says whether the records of src can tell owner about the object of c: it is of
-// owner, or whoever asks may read as we do. Where rules have one for the kind, the
-// records of others, who judge by theirs, tell nothing.
-func (s *store) knows(c *check, owner Owner, rules *Rules, trusted bool) bool {
+// knows says whether the records of src can tell an author about the object of c, and
+// may. Where rules have one for the kind, the records of others, who judge by theirs,
+// tell nothing.
+func (s *store) knows(c *check, by author, rules *Rules) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sl := c.src.slots[c.key]
-	me := unique.Make(owner)
 	switch {
-	case sl == nil:
+	case sl == nil || !sl.tells(by):
 		return false
 	case sl.here && rules.find(c.entry.GroupKind()) != nil:
-		return sl.record.owner == me
+		return sl.record.owner == by.owner
 	}
-	return sl.left.owner == me || sl.here && (sl.record.owner == me || trusted)
+	return sl.here || sl.left.owner == by.owner
 }
 
 // attachSingles watches by themselves the objects that no other watch covers.

@@ -89,7 +89,7 @@ func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
 	a.attach(p)
 	a.recall(ctx, p, r.Inventory)
 	for _, s := range p.steps {
-		s.verdict = decide(s.facts(r.Owner, r.Resync))
+		s.verdict = decide(s.facts(a.by(r.Owner), r.Resync))
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -203,8 +203,8 @@ func (a *Applier) recall(ctx context.Context, p *Plan, inventory Inventory) {
 		}
 	}
 	a.store.await(ctx, sources)
-	a.store.recall(p.steps)
-	blind := slices.DeleteFunc(slices.Clone(p.steps), func(s *step) bool { return !s.unread(p.Owner) })
+	a.store.recall(p.steps, a.by(p.Owner))
+	blind := slices.DeleteFunc(slices.Clone(p.steps), func(s *step) bool { return !s.unread(a.by(p.Owner)) })
 	a.each(ctx, len(blind), func(i int) { a.read(ctx, blind[i]) })
 }
 

@@ -39,7 +39,7 @@ func (a *Applier) podSelector(ctx context.Context, owner Owner, c *check) string
 	if c.entry.Group != "apps" || c.entry.Kind != "StatefulSet" && c.entry.Kind != "ReplicaSet" || c.src == nil {
 		return ""
 	}
-	if rec, ok := a.store.trusted(c.src, c.key); !ok || rec.health != inProgress {
+	if rec, ok := a.store.trusted(c.src, c.key, a.by(owner)); !ok || rec.health != inProgress {
 		return ""
 	}
 	if s := a.store.selector(owner, c.entry); s != "" {

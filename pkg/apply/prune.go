@@ -48,7 +48,7 @@ func (a *Applier) Doomed(ctx context.Context, owner Owner, stale Inventory) (Inv
 		if c.action != "" || c.err != nil {
 			return
 		}
-		rec, ok := a.store.trusted(c.src, c.key)
+		rec, ok := a.store.trusted(c.src, c.key, a.by(owner))
 		if !ok {
 			live, err := a.get(ctx, c.served, c.key)
 			switch {
@@ -104,8 +104,8 @@ func (a *Applier) prune(ctx context.Context, owner Owner, c *cut) {
 	if c.action != "" || c.err != nil {
 		return
 	}
+	rec, ok := a.store.trusted(c.src, c.key, a.by(owner))
 	a.store.disown(c.src, c.key, owner)
-	rec, ok := a.store.trusted(c.src, c.key)
 	const tries = 3
 	for range tries {
 		if !ok {

@@ -20,7 +20,7 @@ func (s *store) begin(src *source, k key) {
 
 // finish takes in the answer to a write: obj is the object as the API server has it
 // now, or nil if the write failed, after which nobody knows how the object was left.
-func (s *store) finish(src *source, k key, owner Owner, want uint64, obj *unstructured.Unstructured) record {
+func (s *store) finish(src *source, k key, by author, want uint64, obj *unstructured.Unstructured) record {
 	var rec record
 	var used terms
 	if obj != nil {
@@ -35,7 +35,7 @@ func (s *store) finish(src *source, k key, owner Owner, want uint64, obj *unstru
 		sl.left = left{}
 		src.tidy(k)
 	} else {
-		sl.left = left{unique.Make(owner), want, rec.owned}
+		sl.left = left{by, want, rec.owned}
 		if !rec.version.older(sl.version) && rec.version != sl.version || !sl.here && rec.version == sl.version {
 			s.put(src, k, sl, rec, used, true, &w)
 		} else { // the watch knows as much as the answer, or more
@@ -49,11 +49,11 @@ func (s *store) finish(src *source, k key, owner Owner, want uint64, obj *unstru
 
 // settle remembers that an object is as wanted without having been written: owned
 // is its digest when that was found.
-func (s *store) settle(src *source, k key, owner Owner, want, owned uint64) {
+func (s *store) settle(src *source, k key, by author, want, owned uint64) {
 	var w wakes
 	s.mu.Lock()
 	if sl := src.slots[k]; sl != nil {
-		sl.left = left{unique.Make(owner), want, owned}
+		sl.left = left{by, want, owned}
 		s.judge(src, k, sl, &w)
 	}
 	s.mu.Unlock()
@@ -74,15 +74,15 @@ func (s *store) disown(src *source, k key, owner Owner) {
 }
 
 // trusted returns the record of an object if it is certain that it is what the
-// cluster has, up to a moment.
-func (s *store) trusted(src *source, k key) (record, bool) {
+// cluster has, up to a moment, and by may know it.
+func (s *store) trusted(src *source, k key, by author) (record, bool) {
 	if src == nil {
 		return record{}, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sl := src.slots[k]
-	if src.state != live || sl == nil || !sl.here || sl.record.uid == (uid{}) {
+	if src.state != live || sl == nil || !sl.here || sl.record.uid == (uid{}) || !sl.tells(by) {
 		return record{}, false
 	}
 	return sl.record, true

@@ -27,11 +27,24 @@ type slot struct {
 	told bool
 }
 
-// left is what an owner left behind: the digest of the desired object it sent, and
+// author is who writes: an owner, and as whom.
+type author struct {
+	owner unique.Handle[Owner]
+	as    unique.Handle[string] // zero for the identity of the process
+}
+
+// left is what an author left behind: the digest of the desired object it sent, and
 // the owned digest after that. The zero value is nothing.
 type left struct {
-	owner       unique.Handle[Owner]
+	author
 	want, owned uint64
+}
+
+// tells says whether the slot may tell an author about the object. The records are
+// ours, and who acts as somebody else may know no more than it would be told itself:
+// only of what it has written, or was allowed to try.
+func (s *slot) tells(by author) bool {
+	return by.as == (unique.Handle[string]{}) || s.left.author == by
 }
 
 // drifted says that the object is not as it was left, to the harm of whoever left

@@ -44,45 +44,45 @@ func TestOwnWritesWakeNobody(t *testing.T) {
 	}{
 		"the answer first": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 			s.event(src, applied(5, "a"), false, 0)
 		}, 0, "a"},
 		"the event first": {func(s *store, src *source) {
 			s.begin(src, k)
 			s.event(src, applied(5, "a"), false, 0)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 		}, 0, "a"},
 		"an older event late": {func(s *store, src *source) {
 			s.event(src, applied(4, "x"), false, 0)
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(6, "a"))
+			s.finish(src, k, me(), 1, applied(6, "a"))
 			s.event(src, applied(5, "y"), false, 0)
 			s.event(src, applied(6, "a"), false, 0)
 		}, 0, "a"},
 		"a list that started before": {func(s *store, src *source) {
 			since := s.mark()
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(6, "a"))
+			s.finish(src, k, me(), 1, applied(6, "a"))
 			s.event(src, applied(4, "x"), false, since)
 			s.sweep(src, since)
 		}, 0, "a"},
 		"a list without the object, started before": {func(s *store, src *source) {
 			since := s.mark()
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(6, "a"))
+			s.finish(src, k, me(), 1, applied(6, "a"))
 			s.sweep(src, since)
 		}, 0, "a"},
 		"two writes": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 			s.begin(src, k)
 			s.event(src, applied(5, "a"), false, 0)
 			s.event(src, applied(6, "b"), false, 0)
-			s.finish(src, k, owner(), 2, applied(6, "b"))
+			s.finish(src, k, me(), 2, applied(6, "b"))
 		}, 0, "b"},
 		"a drift after the answer": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 			s.event(src, applied(6, "b"), false, 0)
 			s.event(src, applied(7, "b"), false, 0)
 		}, 1, "b"},
@@ -90,17 +90,17 @@ func TestOwnWritesWakeNobody(t *testing.T) {
 			s.begin(src, k)
 			s.event(src, applied(5, "a"), false, 0)
 			s.event(src, applied(6, "b"), false, 0)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 		}, 1, "b"},
 		"a deletion that the watch told before the answer": {func(s *store, src *source) {
 			s.begin(src, k)
 			s.event(src, applied(5, "a"), false, 0)
 			s.event(src, applied(6, "a"), true, 0)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 		}, 1, ""},
 		"a drift that ended by itself": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 			s.event(src, applied(6, "b"), false, 0)
 			s.event(src, applied(7, "a"), false, 0)
 		}, 1, "a"},
@@ -109,16 +109,16 @@ func TestOwnWritesWakeNobody(t *testing.T) {
 			old.SetUID("00000000-0000-4000-8000-000000000000")
 			s.event(src, old, false, 0)
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(6, "a"))
+			s.finish(src, k, me(), 1, applied(6, "a"))
 			gone := old.DeepCopy()
 			gone.SetResourceVersion("7")
 			s.event(src, gone, true, 0)
 		}, 0, "a"},
 		"a write that failed": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.finish(src, k, owner(), 1, applied(5, "a"))
+			s.finish(src, k, me(), 1, applied(5, "a"))
 			s.begin(src, k)
-			s.finish(src, k, owner(), 2, nil)
+			s.finish(src, k, me(), 2, nil)
 			s.event(src, applied(6, "b"), false, 0)
 		}, 0, "b"},
 	}
@@ -148,7 +148,7 @@ func TestFights(t *testing.T) {
 		round := func() {
 			s.begin(src, k)
 			version++
-			s.finish(src, k, owner(), 1, applied(version, "a"))
+			s.finish(src, k, me(), 1, applied(version, "a"))
 			version++
 			s.event(src, applied(version, "theirs"), false, 0)
 		}
@@ -175,15 +175,15 @@ func TestTwoOwnersOfOneObjectDoNotWakeEachOther(t *testing.T) {
 	s, src := bench(t, func(Owner, time.Duration) { wakes++ })
 	k := key{"default", "a"}
 	s.begin(src, k)
-	s.finish(src, k, owner(), 1, applied(2, "a"))
+	s.finish(src, k, me(), 1, applied(2, "a"))
 	theirs := applied(3, "b")
 	theirs.SetLabels(map[string]string{"k/name": "other", "k/namespace": "x"})
 	s.begin(src, k)
-	s.finish(src, k, Owner{"x", "other"}, 1, theirs)
+	s.finish(src, k, author{owner: unique.Make(Owner{"x", "other"})}, 1, theirs)
 	s.event(src, theirs, false, 0)
 	ours := applied(4, "a")
 	s.begin(src, k)
-	s.finish(src, k, owner(), 1, ours)
+	s.finish(src, k, me(), 1, ours)
 	s.event(src, ours, false, 0)
 	equal(t, 0, wakes)
 }
@@ -249,7 +249,7 @@ func BenchmarkRecordMemory(b *testing.B) {
 			obj.SetUID("6b9f1b1e-8a3f-4c6e-9a53-8f4e2f7b8c11")
 			s.event(src, obj, false, 0)
 			k := key{unique.Make("default").Value(), obj.GetName()}
-			s.settle(src, k, owner(), 1, src.slots[k].owned)
+			s.settle(src, k, me(), 1, src.slots[k].owned)
 		}
 		b.ReportMetric(float64(heap()-before)/n, "B/object")
 		runtime.KeepAlive(src)
@@ -287,3 +287,6 @@ func BenchmarkPlanUnchanged(b *testing.B) {
 		}
 	}
 }
+
+// me is the owner of these tests, as the process itself.
+func me() author { return author{owner: unique.Make(owner())} }

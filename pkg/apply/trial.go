@@ -79,7 +79,7 @@ func (r *run) compare(ctx context.Context, t *trial, dry *unstructured.Unstructu
 	t.cleanup = (live|t.marks)&markMerge == 0 && r.reducer.takeover.needed(dry)
 	if !t.cleanup && r.equal(ctx, t, dry) {
 		t.action = Unchanged
-		r.store.settle(t.src, t.key, r.plan.Owner, t.want, t.rec.owned)
+		r.store.settle(t.src, t.key, r.by(r.plan.Owner), t.want, t.rec.owned)
 		return
 	}
 	t.action = Configured
@@ -99,7 +99,8 @@ func (r *run) recognize(ctx context.Context, t *trial) {
 		return
 	}
 	r.store.await(ctx, []*source{t.src})
-	r.store.recall([]*step{t.step})
+	// The answer to the dry-run had the whole object, so there is nothing left to hide.
+	r.store.recall([]*step{t.step}, author{})
 	if t.known {
 		return
 	}

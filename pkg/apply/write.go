@@ -30,7 +30,7 @@ func (r *run) carryOut(ctx context.Context, t *trial) {
 func (r *run) send(ctx context.Context, t *trial, failed func(context.Context, *trial, error)) {
 	r.store.begin(t.src, t.key)
 	obj, err := r.applyObject(ctx, t, false)
-	rec := r.store.finish(t.src, t.key, r.plan.Owner, t.want, obj)
+	rec := r.store.finish(t.src, t.key, r.by(r.plan.Owner), t.want, obj)
 	if err != nil {
 		failed(ctx, t, err)
 		return
@@ -66,7 +66,7 @@ func (r *run) clean(ctx context.Context, t *trial) error {
 		r.store.begin(t.src, t.key)
 		_, err = r.resource(t.served, t.key).Patch(ctx, t.key.name, types.JSONPatchType, patch,
 			metav1.PatchOptions{FieldManager: r.cfg.Manager})
-		r.store.finish(t.src, t.key, r.plan.Owner, 0, nil)
+		r.store.finish(t.src, t.key, r.by(r.plan.Owner), 0, nil)
 		if !apierrors.IsConflict(err) {
 			break
 		}

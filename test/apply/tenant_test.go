@@ -19,7 +19,7 @@ func (w *world) as(account string) *apply.Applier {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.As(clients.Dynamic)
+	return w.As(config.Impersonate.UserName, clients.Dynamic)
 }
 
 func TestTenantsWriteAndReadAsThemselves(t *testing.T) {
