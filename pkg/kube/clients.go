@@ -67,7 +67,12 @@ func NewClients(config *rest.Config, scheme *runtime.Scheme) (*Clients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the connection to %s: %w", config.Host, err)
 	}
+	return newClients(config, httpClient, scheme)
+}
+
+func newClients(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme) (*Clients, error) {
 	c := &Clients{config: config, http: httpClient, codec: codec{scheme}}
+	var err error
 	if c.Dynamic, err = dynamic.NewForConfigAndClient(config, httpClient); err != nil {
 		return nil, fmt.Errorf("set up the connection to %s: %w", config.Host, err)
 	}

@@ -2,6 +2,9 @@
 // to Kubernetes and nothing about what it says.
 //
 //   - [Clients] opens the connections: one HTTP client, shared by all.
+//     [Clients.As] acts as somebody else over the same connections.
+//   - [ParseKubeconfig] rebuilds what a tenant says of another cluster from what
+//     may be said, and [Remote] talks to it without trusting it.
 //   - [Cache] holds one shared informer per kind of ours, typed, without
 //     managed fields, decoding object by object: one stored object that does
 //     not decode becomes an [Undecodable] and the rest of its kind goes on.

@@ -47,13 +47,20 @@ func (m *Mapper) Reset() {
 	m.known = nil
 }
 
+// load asks the API server, whatever is known.
+func (m *Mapper) load(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.discover(ctx)
+}
+
 // ask answers a question from what is known, or else from fresh discovery.
 func ask[T any](m *Mapper, question func(*meta.DefaultRESTMapper) (T, error)) (T, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	fresh := m.known == nil
 	if fresh {
-		if err := m.discover(); err != nil {
+		if err := m.discover(context.Background()); err != nil {
 			var none T
 			return none, err
 		}
@@ -62,7 +69,7 @@ func ask[T any](m *Mapper, question func(*meta.DefaultRESTMapper) (T, error)) (T
 	if err == nil || !meta.IsNoMatchError(err) || fresh || m.now().Sub(m.loaded) < missInterval {
 		return answer, err
 	}
-	if err := m.discover(); err != nil {
+	if err := m.discover(context.Background()); err != nil {
 		return answer, err
 	}
 	return question(m.known)
@@ -88,11 +95,11 @@ type resourceDiscovery struct {
 	ResponseKind     schema.GroupVersionKind `json:"responseKind"`
 }
 
-func (m *Mapper) discover() error {
+func (m *Mapper) discover(ctx context.Context) error {
 	var preferred []schema.GroupVersion
 	var add []func(*meta.DefaultRESTMapper)
 	for _, path := range []string{"/api", "/apis"} {
-		groups, err := m.fetch(path)
+		groups, err := m.fetch(ctx, path)
 		if err != nil {
 			return fmt.Errorf("discover what the API server serves: %w", err)
 		}
@@ -126,8 +133,8 @@ func addResource(known *meta.DefaultRESTMapper, gv schema.GroupVersion, r resour
 	known.AddSpecific(gv.WithKind(r.ResponseKind.Kind), gv.WithResource(r.Resource), gv.WithResource(singular), scope)
 }
 
-func (m *Mapper) fetch(path string) (groupDiscovery, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), discoveryTimeout)
+func (m *Mapper) fetch(ctx context.Context, path string) (groupDiscovery, error) {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
 	var groups groupDiscovery
 	body, err := m.client.Get().AbsPath(path).SetHeader("Accept", aggregated).Do(ctx).Raw()
