@@ -84,7 +84,7 @@ func needed() map[string][]string {
 		"/configmaps": {"get", "list", "watch"},
 		"/events":     {"create", "patch"},
 		// Tokens of ServiceAccounts are for those who switch their use on.
-		"/serviceaccounts": {"get"},
+		"/serviceaccounts": {"get", "impersonate"},
 	}
 	for _, r := range api.Resources() {
 		rights[r.Name.Group+"/"+r.Name.Resource] = []string{"get", "list", "patch", "watch"}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -110,7 +109,7 @@ type ignored struct {
 	storagePath, storageListen, retentionTTL string
 	retentionRecords, helmCache              int
 	helmCacheTTL, helmCachePurge             string
-	digestAlgorithm, defaultServiceAccount   string
+	digestAlgorithm                          string
 }
 
 func (i *ignored) register(f *pflag.FlagSet) {
@@ -122,19 +121,14 @@ func (i *ignored) register(f *pflag.FlagSet) {
 	f.StringVar(&i.helmCacheTTL, "helm-cache-ttl", "15m", "accepted and unused, see --helm-cache-max-size")
 	f.StringVar(&i.helmCachePurge, "helm-cache-purge-interval", "1m", "accepted and unused, see --helm-cache-max-size")
 	f.StringVar(&i.digestAlgorithm, "artifact-digest-algo", "sha256", "digest of artifacts; sha256 is the only one")
-	f.StringVar(&i.defaultServiceAccount, "default-service-account", "", "not supported yet: refused, since ignoring it would widen what tenants may do")
 }
 
 // validate refuses flags that it would be wrong to ignore.
 func (i *ignored) validate() error {
-	var bad []error
 	if i.digestAlgorithm != "sha256" {
-		bad = append(bad, fmt.Errorf("--artifact-digest-algo: %q is not supported, only sha256 is", i.digestAlgorithm))
+		return fmt.Errorf("--artifact-digest-algo: %q is not supported, only sha256 is", i.digestAlgorithm)
 	}
-	if i.defaultServiceAccount != "" {
-		bad = append(bad, errors.New("--default-service-account: impersonation is not supported yet"))
-	}
-	return errors.Join(bad...)
+	return nil
 }
 
 // writeFlags writes the flags of run as a Markdown table.

@@ -56,6 +56,7 @@ type options struct {
 	leaseDuration, electionRenewDeadline, electionRetry time.Duration
 
 	gates   gates
+	tenancy tenancyFlags
 	ignored ignored
 }
 
@@ -83,6 +84,7 @@ func (o *options) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	o.registerProcess(f)
 	o.registerScope(f)
+	o.tenancy.register(f)
 	o.registerWork(f)
 	o.registerArtifacts(f)
 	o.registerElection(f)
@@ -210,7 +212,7 @@ func (o *options) validate() error {
 	if o.logEncoding != "json" && o.logEncoding != "console" {
 		refuse("log-encoding", "%q is neither json nor console", o.logEncoding)
 	}
-	bad = append(bad, o.ignored.validate())
+	bad = append(bad, o.tenancy.validate(o.gates["ObjectLevelWorkloadIdentity"]), o.ignored.validate())
 	return errors.Join(bad...)
 }
 

@@ -59,6 +59,12 @@ func TestOptions(t *testing.T) {
 		"vaults, but where":          {"--sops-vault-configmap=vaults", "", "sops-vault-configmap"},
 		"an identity for decryption": {"--default-decryption-service-account=kms --feature-gates=ObjectLevelWorkloadIdentity=true", "", ""},
 		"an identity without a gate": {"--default-decryption-service-account=kms", "", "default-decryption-service-account"},
+		"a default account":          {"--default-service-account=tenant", "", ""},
+		"an account that is none":    {"--default-service-account=a:b", "", "default-service-account"},
+		"an account with a sign":     {"--default-service-account=a%20", "", "default-service-account"},
+		"insecure kubeconfigs":       {"--insecure-kubeconfig-exec --insecure-kubeconfig-tls", "", ""},
+		"tokens without the gate":    {"--default-kubeconfig-service-account=a", "", "default-kubeconfig-service-account"},
+		"tokens with the gate":       {"--default-kubeconfig-service-account=a --feature-gates=ObjectLevelWorkloadIdentity=true", "", ""},
 		"more than one thing at one": {"--concurrent=0 --log-level=loud", "", "log-level"},
 	}
 	for name, test := range tests {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
@@ -26,11 +27,11 @@ import (
 
 // parts are what the plugins are made of.
 type parts struct {
-	store   *artifacts.Store
-	applier *apply.Applier
-	foreign *external.Fetcher // nil without the feature gate
-	deps    all.Deps
-	wake    func(engine.Key, time.Duration) // set before anything runs
+	store    *artifacts.Store
+	clusters *clusters.Clusters
+	foreign  *external.Fetcher // nil without the feature gate
+	deps     all.Deps
+	wake     func(engine.Key, time.Duration) // set before anything runs
 }
 
 func newParts(_ context.Context, d *daemon) (*parts, error) {
@@ -52,8 +53,8 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	}
 	p := &parts{store: store}
 	room := headroom(int64(o.artifactBudget) + int64(o.buildBudget))
-	p.applier = apply.New(apply.Config{
-		Dynamic: d.clients.Dynamic, Mapper: d.clients.Mapper, Manager: api.ManagerKustomize,
+	p.clusters = d.tenancy(reader, apply.Config{
+		Manager:     api.ManagerKustomize,
 		Labels:      apply.Labels{Name: api.LabelKustomizationName, Namespace: api.LabelKustomizationNamespace},
 		MarkPrefix:  api.KustomizeGroup,
 		Concurrency: o.concurrent * o.concurrentSSA, OverrideManagers: o.overrideManagers,
@@ -63,7 +64,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		},
 	})
 	builds := render.NewCache(int64(o.buildBudget), nil)
-	measure(d.server.metrics, builds, p.applier)
+	measure(d.server.metrics, builds, p.clusters)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	sources := attempt.Config{
 		Store: store, Secrets: reader, Clouds: clouds(o, reader), Hosts: transport.NewHosts(), Received: d.received,
@@ -73,7 +74,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	p.deps = all.Deps{
 		Sources: sources, Externals: p.foreign,
 		Public: public(o, sources.Hosts), Accounts: reader,
-		Cache: d.cache, Bus: d.bus, Applier: p.applier, Builds: builds, Configs: reader, Tokens: reader,
+		Cache: d.cache, Bus: d.bus, Clusters: p.clusters, Builds: builds, Configs: reader, Tokens: reader,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
@@ -140,14 +141,14 @@ func (d *daemon) received(owner artifacts.Owner, bytes int64) {
 }
 
 // measure adds the metrics of builds and of what is applied.
-func measure(m *events.Metrics, builds *render.Cache, applier *apply.Applier) {
+func measure(m *events.Metrics, builds *render.Cache, applied *clusters.Clusters) {
 	m.Counter("fluxd_builds_total", "Builds that were run.",
 		func() float64 { return float64(builds.Stats().Misses) })
 	m.Counter("fluxd_builds_saved_total", "Builds that were not run because they would have seen nothing new.",
 		func() float64 { return float64(builds.Stats().Hits) })
 	m.Gauge("fluxd_build_bytes", "Memory that remembered builds take, in bytes.",
 		func() float64 { return float64(builds.Stats().Used) })
-	m.ManagedObjects(func() int { return applier.Stats().Records })
+	m.ManagedObjects(func() int { return applied.Stats().Records })
 }
 
 // defaultHost is what status.artifact.url names where nothing else is said: the
@@ -169,7 +170,7 @@ func baseURL(address string) string {
 func (p *parts) plugins() []reconcilers.Plugin { return all.Plugins(p.deps) }
 
 func (p *parts) close(context.Context) {
-	p.applier.Close()
+	p.clusters.Close()
 	if p.foreign != nil {
 		p.foreign.Close()
 	}

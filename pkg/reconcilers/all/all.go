@@ -8,6 +8,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -31,10 +32,11 @@ type Deps struct {
 	Cache   *kube.Cache
 	Builder kustomization.Builder
 	Builds  *render.Cache
-	Applier *apply.Applier
 	Configs kustomization.Configs
 	Tokens  kustomization.Accounts
-	Bus     *events.Bus
+	// Clusters say who applies the objects of a Kustomization.
+	Clusters *clusters.Clusters
+	Bus      *events.Bus
 	// Accounts knows the ServiceAccounts of the cluster.
 	Accounts ocirepository.Accounts
 	// Public knows what is trusted of the public Sigstore instance.
@@ -95,7 +97,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			Limits: helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes},
 			Root:   d.Public.Root,
 		}),
-		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Applier, d.Cache, d.Configs, d.Bus, kustomization.Options{
+		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Clusters, d.Cache, d.Configs, d.Bus, kustomization.Options{
 			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,

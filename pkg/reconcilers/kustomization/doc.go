@@ -4,12 +4,15 @@
 // and ConfigMaps with its variables and keys, and the objects that it applied or
 // checks the health of, through their live records.
 //
-// Does, in this order: finds the artifact, waits for dependencies, builds, which
-// includes to decrypt and to substitute variables, plans, saves the inventory ahead of
-// the first write, applies stage by stage, prunes, and checks health. A step that has
-// to wait ends the run; what it waits for wakes the object, and the next run finds
-// what is done unchanged and goes on behind it. So there is nothing to keep between
-// two runs but the status.
+// What spec.kubeConfig names is read as the process. All requests about applied
+// objects are those of whoever applies, see package clusters.
+//
+// Does, in this order: finds the artifact, waits for dependencies, finds out who
+// applies, builds, which includes to decrypt and to substitute variables, plans, saves
+// the inventory ahead of the first write, applies stage by stage, prunes, and checks
+// health. A step that has to wait ends the run; what it waits for wakes the object, and
+// the next run finds what is done unchanged and goes on behind it. So there is nothing
+// to keep between two runs but the status.
 //
 // An edit of an applied object wakes the object as well. The build is
 // remembered and everything but the edited object is as it was left, so the run
@@ -55,7 +58,8 @@
 // Leaves behind: the applied objects with their two ownership labels, the
 // inventory, history and revisions in the status, and the condition Healthy
 // where health is checked. Deleting the object deletes what it applied, as
-// spec.deletionPolicy says.
+// spec.deletionPolicy says; if the service account that may delete them is gone, they
+// stay and an event names them.
 //
 // Stalls on: a reference across namespaces where these are forbidden, an expression
 // or an annotation that cannot be read, and on fields that are not supported yet. What it cannot honour it refuses whole.

@@ -2,7 +2,6 @@ package kustomization
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,7 +20,7 @@ func (r *reconciler) Finalize(ctx context.Context, obj *v1.Kustomization) error 
 	if err := p.finalize(ctx); err != nil {
 		return err
 	}
-	r.applier.Forget(p.owner())
+	r.tenancy.forget(p.owner())
 	r.builds.Forget(render.Owner{Namespace: obj.Namespace, Name: obj.Name})
 	r.resyncs.forget(p.owner())
 	r.judges.forget(p.owner())
@@ -42,12 +41,6 @@ func deletes(obj *v1.Kustomization) bool {
 	return false
 }
 
-// remote says whether what obj applied was applied as somebody else, or to somewhere
-// else: it cannot be deleted as ourselves, here.
-func remote(obj *v1.Kustomization) bool {
-	return obj.Spec.KubeConfig != nil || obj.Spec.ServiceAccountName != ""
-}
-
 // finalize deletes what the object applied. Without our finalizer it does not: then
 // the object was released by hand, so as to leave its objects, or never applied any.
 func (p *pass) finalize(ctx context.Context) error {
@@ -58,11 +51,14 @@ func (p *pass) finalize(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the inventory: %w", err)
 	}
-	switch {
-	case len(inventory) == 0:
+	if len(inventory) == 0 {
 		return nil
-	case remote(p.obj):
-		return fault.Stalled(reasonNotSupported, errors.New("pruning with spec.kubeConfig or spec.serviceAccountName is not supported yet"))
+	}
+	if orphaned, err := p.accountGone(ctx, inventory); orphaned || err != nil {
+		return err
+	}
+	if err := p.reconnect(ctx); err != nil {
+		return err
 	}
 	inventory, own := p.leaveSelf(inventory)
 	changes, _, err := p.applier.Prune(ctx, p.owner(), inventory)

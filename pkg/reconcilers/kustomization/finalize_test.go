@@ -8,7 +8,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	"github.com/fluxd/fluxd/pkg/fault"
 )
@@ -85,25 +84,6 @@ func TestFinalizeLeavesObjects(t *testing.T) {
 				}
 				w.want("writes", w.writes(), []string(nil))
 				w.want("forgotten", w.cluster.forgotten, 1)
-			})
-		})
-	}
-}
-
-func TestFinalizeRefuses(t *testing.T) {
-	for name, edit := range map[string]func(*v1.Kustomization){
-		"another cluster": func(k *v1.Kustomization) { k.Spec.KubeConfig = &api.KubeConfigReference{} },
-		"another account": func(k *v1.Kustomization) { k.Spec.ServiceAccountName = "tenant" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.must()
-				w.writes()
-				edit(w.ks)
-				if _, ok := errors.AsType[*fault.StalledError](w.finalize()); !ok {
-					t.Error("it is not refused")
-				}
-				w.want("writes", w.writes(), []string(nil))
 			})
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -93,9 +94,9 @@ type SecretName struct{ Namespace, Name string }
 type ConfigMapName struct{ Namespace, Name string }
 
 // Plugin returns the reconciler of Kustomization.
-func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, applier *apply.Applier, objects Objects, configs Configs, bus Publisher, o Options) reconcilers.Plugin {
+func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, appliers *clusters.Clusters, objects Objects, configs Configs, bus Publisher, o Options) reconcilers.Plugin {
 	r := &reconciler{
-		store: store, builder: builder, builds: builds, applier: applier,
+		store: store, builder: builder, builds: builds, tenancy: tenancyOf(appliers),
 		objects: objects, configs: configs, bus: bus, options: o, resyncs: newResyncs(o.FullResync), judges: newJudges(),
 	}
 	return reconcilers.For(api.KustomizationGVK, r, reconcilers.Options{
@@ -122,14 +123,13 @@ type watcher interface {
 	Health(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Report, error)
 	Ready(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Report, error)
 	Remaining(ctx context.Context, owner apply.Owner, entries apply.Inventory) (apply.Inventory, error)
-	Forget(owner apply.Owner)
 }
 
 type reconciler struct {
 	store   *artifacts.Store
 	builder Builder
 	builds  *render.Cache
-	applier applier
+	tenancy tenancy
 	objects Objects
 	configs Configs
 	bus     Publisher
@@ -142,6 +142,7 @@ type reconciler struct {
 func (r *reconciler) References(obj *v1.Kustomization) []reconcilers.Ref {
 	refs := make([]reconcilers.Ref, 0, 1+len(obj.Spec.DependsOn))
 	refs = append(refs, sourceRef(obj))
+	refs = append(refs, kubeConfigRefs(obj)...)
 	for _, d := range obj.Spec.DependsOn {
 		ref := dependencyRef(obj, d)
 		self := ref.Namespace == obj.Namespace && ref.Name == obj.Name
@@ -161,9 +162,6 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v1.Kustomization) (reco
 
 // run is the order of the steps.
 func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
-	if err := p.supported(); err != nil {
-		return reconcilers.Result{}, err
-	}
 	if err := p.decryptable(); err != nil {
 		return reconcilers.Result{}, err
 	}
@@ -178,6 +176,9 @@ func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
 		return reconcilers.Result{}, err
 	}
 	if err := p.dependencies(ctx, artifact); err != nil {
+		return reconcilers.Result{}, err
+	}
+	if err := p.connect(ctx); err != nil {
 		return reconcilers.Result{}, err
 	}
 	if err := p.dependsOnObjects(ctx); err != nil {

@@ -20,6 +20,7 @@ type pass struct {
 	*reconciler
 	obj     *v1.Kustomization
 	started time.Time
+	applier applier // nil until connect
 	list    []metav1.Condition
 
 	// rules are what the spec says of health, nil if that is nothing.

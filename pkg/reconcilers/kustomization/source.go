@@ -1,10 +1,9 @@
 package kustomization
 
 import (
+	"errors"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
@@ -12,8 +11,6 @@ import (
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 )
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // sourceRef names the source of obj.
 func sourceRef(obj *v1.Kustomization) reconcilers.Ref {
@@ -36,6 +33,9 @@ func orDefault(s, fallback string) string {
 // source returns the artifact of the source.
 func (p *pass) source() (*api.Artifact, error) {
 	ref := sourceRef(p.obj)
+	if ref.Kind == "" {
+		return nil, fault.Stalled(api.ReasonArtifactFailed, errors.New("spec.sourceRef.kind is empty"))
+	}
 	if p.options.NoCrossNamespaceRefs && ref.Namespace != p.obj.Namespace {
 		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
 			"can't access '%s', cross-namespace references have been blocked", ref))

@@ -112,22 +112,3 @@ func TestDependencies(t *testing.T) {
 		})
 	}
 }
-
-func TestUnsupportedFields(t *testing.T) {
-	for field, edit := range map[string]func(*v1.KustomizationSpec){
-		"spec.kubeConfig":         func(s *v1.KustomizationSpec) { s.KubeConfig = &api.KubeConfigReference{} },
-		"spec.serviceAccountName": func(s *v1.KustomizationSpec) { s.ServiceAccountName = "tenant" },
-	} {
-		t.Run(field, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				edit(&w.ks.Spec)
-				_, err := w.run()
-				if _, ok := errors.AsType[*fault.StalledError](err); !ok {
-					t.Fatalf("got %v", err)
-				}
-				w.want("ready", w.condition(api.ConditionReady), "False/NotSupported: "+field+" is not supported yet")
-				w.want("builds", w.folder.builds, 0)
-			})
-		})
-	}
-}

@@ -24,6 +24,7 @@ import (
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/fault"
@@ -50,6 +51,11 @@ type cluster struct {
 	requests               []apply.Request
 	forgotten              int
 	needed                 apply.Inventory // that Ready was asked about last
+	// identities are who applied, absent the error of who could not, lost that there
+	// is no such account.
+	identities []clusters.Identity
+	absent     error
+	lost       bool
 }
 
 func newCluster() *cluster {
@@ -161,7 +167,17 @@ func (c *cluster) Remaining(ctx context.Context, _ apply.Owner, entries apply.In
 	return left, ctx.Err()
 }
 
-func (c *cluster) Forget(apply.Owner) { c.forgotten++ }
+// tenancy returns whoever applies as somebody on the cluster.
+func (w *world) tenancy() tenancy {
+	return tenancy{
+		connect: func(_ context.Context, _ apply.Owner, id clusters.Identity) (applier, error) {
+			w.cluster.identities = append(w.cluster.identities, id)
+			return w.cluster, w.cluster.absent
+		},
+		missing: func(context.Context, apply.Owner, clusters.Identity) (bool, error) { return w.cluster.lost, nil },
+		forget:  func(apply.Owner) { w.cluster.forgotten++ },
+	}
+}
 
 // folder builds by taking the JSON files of a folder as they are.
 type folder struct {
@@ -307,7 +323,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, cluster: newCluster(), folder: &folder{}, configs: &configs{data: map[string]map[string]string{}}, store: store, objects: map[reconcilers.Ref]api.Object{}}
 	w.r = &reconciler{
-		store: store, builder: w.folder, builds: render.NewCache(0, nil), applier: w.cluster, objects: w, configs: w.configs, bus: w,
+		store: store, builder: w.folder, builds: render.NewCache(0, nil), tenancy: w.tenancy(), objects: w, configs: w.configs, bus: w,
 		options: Options{RequeueDependency: 30 * time.Second, StrictSubstitution: true}, resyncs: newResyncs(time.Hour), judges: newJudges(),
 	}
 	w.ks = &v1.Kustomization{}
