@@ -109,6 +109,9 @@ func (r *Remote) Contact(ctx context.Context) error {
 		r.busy = true
 		r.mu.Unlock()
 		err = r.Mapper.load(ctx)
+		if silent, _ := r.link.state(); err != nil && silent != nil {
+			err = silent
+		}
 		r.mu.Lock()
 		r.busy, r.met = false, err == nil
 	}

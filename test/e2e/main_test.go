@@ -93,7 +93,9 @@ func start(ctx context.Context) (stop func() error, err error) {
 		return stop, err
 	}
 	stops = append(stops, gits.Close)
-	plane, err := controlplane.Start(ctx, controlplane.Options{Audit: true})
+	plane, err := controlplane.Start(ctx, controlplane.Options{
+		Audit: true, Users: []controlplane.User{{Name: elsewhere, Admin: true}},
+	})
 	if err != nil {
 		return stop, err
 	}
