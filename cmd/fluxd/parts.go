@@ -148,6 +148,8 @@ func measure(m *events.Metrics, builds *render.Cache, applied *clusters.Clusters
 		func() float64 { return float64(builds.Stats().Hits) })
 	m.Gauge("fluxd_build_bytes", "Memory that remembered builds take, in bytes.",
 		func() float64 { return float64(builds.Stats().Used) })
+	m.Gauge("fluxd_remote_clusters", "Other clusters that objects are applied to.",
+		func() float64 { return float64(applied.Stats().Clusters) })
 	m.ManagedObjects(func() int { return applied.Stats().Records })
 }
 

@@ -159,17 +159,16 @@ func (c *Clusters) enter(owner apply.Owner, to *cluster, user string) (*apply.Ap
 	}
 	c.mu.Unlock()
 	if known && err == nil {
-		c.leave(owner, was, to)
+		c.leave(owner, was)
 	}
 	return applier, err
 }
 
-// leave takes owner out of a place, where all that is remembered of it goes unless it
-// stays on the same cluster as somebody else, for whom it does not count.
-func (c *Clusters) leave(owner apply.Owner, was place, to *cluster) {
-	if was.cluster != to {
-		was.applier.Forget(owner)
-	}
+// leave takes owner out of a place, where all that is remembered of it goes: neither
+// another cluster nor another identity has a use for it, and watches that were opened
+// as somebody must not go on for somebody else.
+func (c *Clusters) leave(owner apply.Owner, was place) {
+	was.applier.Forget(owner)
 	c.mu.Lock()
 	was.dismiss(was.user)
 	unused := c.unused(was.cluster)
@@ -216,7 +215,7 @@ func (c *Clusters) Forget(owner apply.Owner) {
 	delete(c.places, owner)
 	c.mu.Unlock()
 	if known {
-		c.leave(owner, was, nil)
+		c.leave(owner, was)
 	}
 	c.want(owner, nil)
 }

@@ -202,3 +202,17 @@ func TestValueYAML(t *testing.T) {
 	w.must(owner("a"), Identity{KubeConfig: at("there")})
 	equal(t, "writes", []string{"Bearer t PATCH"}, there.writes())
 }
+
+// Another identity starts from nothing, and the one before is let go.
+func TestIdentityChanges(t *testing.T) {
+	w := newWorld(t)
+	for _, account := range []string{"", "tenant", "other"} {
+		w.must(owner("a"), Identity{Account: account})
+		equal(t, "guests", 1, len(w.Clusters.local.guests))
+		a, err := w.For(t.Context(), owner("a"), Identity{Account: account})
+		if err != nil || a != w.Clusters.local.as(w.places[owner("a")].user) {
+			t.Errorf("%q: another applier, error %v", account, err)
+		}
+	}
+	equal(t, "writes", []string{"Bearer fluxd PATCH"}, w.local.writes()) // the others find it as it should be
+}

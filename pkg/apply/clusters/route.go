@@ -65,12 +65,10 @@ func (c *Clusters) secretRoute(ctx context.Context, namespace string, ref api.Se
 		}
 	}
 	if len(content) == 0 {
-		//lint:ignore ST1005 the text is what people and tools know
 		return route{}, fmt.Errorf("KubeConfig secret '%s' does not contain a '%s' key with a kubeconfig: %w", name, key, ErrNoKubeconfig)
 	}
 	config, err := kube.ParseKubeconfig(content, c.cfg.InsecureTLS)
 	if err != nil {
-		//lint:ignore ST1005 the text is what people and tools know
 		return route{}, fmt.Errorf("KubeConfig secret '%s': %w", name, err)
 	}
 	return route{key: digest("secret", string(content)), config: config}, nil
@@ -84,7 +82,6 @@ func (c *Clusters) configMapRoute(ctx context.Context, namespace, name string) (
 	}
 	r, err := c.tokenRoute(namespace, data)
 	if err != nil {
-		//lint:ignore ST1005 the text is what people and tools know
 		return route{}, fmt.Errorf("KubeConfig configmap '%s/%s': %w", namespace, name, err)
 	}
 	return r, nil

@@ -62,6 +62,9 @@ func (p *plane) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		_, _ = io.WriteString(rw, discovery) // the caller notices
 	case req.URL.Path == "/apis":
 		_, _ = io.WriteString(rw, `{"items":[]}`) // the same
+	case req.URL.Query().Has("watch"):
+		rw.WriteHeader(http.StatusMethodNotAllowed)
+		_ = json.NewEncoder(rw).Encode(apierrors.NewMethodNotSupported(schema.GroupResource{Resource: "configmaps"}, "watch").Status()) // the same
 	default:
 		p.object(rw, req)
 	}
