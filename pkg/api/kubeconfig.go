@@ -13,14 +13,15 @@ type KubeConfigReference struct {
 	// address and ca.crt (the API server and its CA in PEM; generic needs the
 	// address, the others look up what is left out), audiences (one per line, for generic only)
 	// and serviceAccountName (the account in this namespace whose identity is
-	// exchanged; fluxd's own when left out).
+	// exchanged; when left out, the default of the installation, which generic cannot
+	// do without).
 	// +optional
 	ConfigMapRef *LocalObjectReference `json:"configMapRef,omitempty"`
 
 	// SecretRef names a Secret in this namespace that holds a kubeconfig file.
 	// Without a key the entries value and value.yaml are tried, in this order.
 	// The file must be self-contained: commands to run and paths to other files
-	// are ignored.
+	// are ignored, and refused where they are the only credentials.
 	// +optional
 	SecretRef *SecretKeyReference `json:"secretRef,omitempty"`
 }
