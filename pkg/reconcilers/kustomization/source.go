@@ -1,8 +1,8 @@
 package kustomization
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/fluxd/fluxd/pkg/api"
