@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,6 +40,34 @@ func TestPruneBudget(t *testing.T) {
 	equal(t, "inventory", []string{"NS_c__ConfigMap"}, w.inventory(app))
 	w.wait(harness.ConfigMaps, "a", harness.Gone)
 	w.wait(harness.ConfigMaps, "b", harness.Gone)
+}
+
+// What fluxd itself consists of is not deleted unless somebody says so.
+func TestSelfIsNotPruned(t *testing.T) {
+	accounts := schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	const account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: fluxd-guarded, namespace: flux-system}\n"
+	w := newWorld(t, files{"app/config.yaml": configMap("config", "1"), "app/goes.yaml": configMap("goes", "1"), "app/self.yaml": account})
+	w.source("repo")
+	w.kustomization("app", "./app")
+	w.ready("app")
+	there := func(is is) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if _, err := w.Wait(ctx, accounts, "flux-system", "fluxd-guarded", is); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit := w.commit(files{"app/goes.yaml": "", "app/self.yaml": ""})
+	w.request(harness.Sources, "repo")
+	app := w.wait(harness.Kustomized, "app", harness.Failed("PruneSelfRefused"))
+	_, message := condition(app, "Ready")
+	contains(t, "message", message, "ServiceAccount/flux-system/fluxd-guarded", "fluxd.io/prune-self")
+	w.wait(harness.ConfigMaps, "goes", harness.Gone)
+	there(not(harness.Gone))
+	w.patch(harness.Kustomized, "app", annotation("fluxd.io/prune-self", "enabled"))
+	w.applied("app", commit)
+	there(harness.Gone)
 }
 
 // A kustomization.yaml with a typo is no wish to have everything deleted.
