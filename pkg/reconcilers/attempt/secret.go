@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -78,4 +79,18 @@ func (a *Attempt) Certificates(ctx context.Context, field string, ref *api.Local
 		return nil, a.AuthFailed(ctx, fmt.Errorf("%s: %w", secret.Where, err))
 	}
 	return config, nil
+}
+
+// KeysEnding returns the entries of a Secret whose key ends in one of some suffixes,
+// such as the public keys among them.
+func KeysEnding(data map[string][]byte, suffixes ...string) map[string][]byte {
+	found := make(map[string][]byte)
+	for key, value := range data {
+		for _, suffix := range suffixes {
+			if strings.HasSuffix(key, suffix) {
+				found[key] = value
+			}
+		}
+	}
+	return found
 }

@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
+	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/sources/oci"
 	"github.com/fluxd/fluxd/pkg/sources/signature"
 	"github.com/fluxd/fluxd/pkg/transport"
@@ -77,7 +77,7 @@ func (a *one) verifier(ctx context.Context) (signature.Verifier, error) {
 // certificates do not go out with those that are meant for the registry.
 func (a *one) withKeys(provider string, data map[string][]byte) (signature.Verifier, error) {
 	if provider == v1.VerifierCosign {
-		return signature.CosignKeys(ending(data, ".pub"))
+		return signature.CosignKeys(attempt.KeysEnding(data, ".pub"))
 	}
 	policy, ok := data[policyKey]
 	if !ok {
@@ -85,7 +85,7 @@ func (a *one) withKeys(provider string, data map[string][]byte) (signature.Verif
 	}
 	t := a.Transport(transport.Options{})
 	a.later(t.Close)
-	return signature.Notation(policy, ending(data, ".crt", ".pem"), t)
+	return signature.Notation(policy, attempt.KeysEnding(data, ".crt", ".pem"), t)
 }
 
 func (a *one) keyless(ctx context.Context, who []v1.OIDCIdentityMatch) (signature.Verifier, error) {
@@ -105,17 +105,4 @@ func (a *one) keyless(ctx context.Context, who []v1.OIDCIdentityMatch) (signatur
 		return nil, fmt.Errorf("spec.verify.matchOIDCIdentity: %w", err)
 	}
 	return verifier, nil
-}
-
-// ending returns the entries whose key ends in one of some suffixes.
-func ending(data map[string][]byte, suffixes ...string) map[string][]byte {
-	found := make(map[string][]byte)
-	for key, value := range data {
-		for _, suffix := range suffixes {
-			if strings.HasSuffix(key, suffix) {
-				found[key] = value
-			}
-		}
-	}
-	return found
 }

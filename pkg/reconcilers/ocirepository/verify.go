@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
+	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/sources/oci"
 	"github.com/fluxd/fluxd/pkg/sources/signature"
 )
@@ -76,7 +76,7 @@ func (a *one) verifier(ctx context.Context, remote *remote) (signature.Verifier,
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := signature.CosignKeys(ending(data, ".pub"))
+	verifier, err := signature.CosignKeys(attempt.KeysEnding(data, ".pub"))
 	return verifier, within(where, err)
 }
 
@@ -136,19 +136,6 @@ func within(where string, err error) error {
 	return fmt.Errorf("%s: %w", where, err)
 }
 
-// ending returns the entries whose key ends in one of some suffixes.
-func ending(data map[string][]byte, suffixes ...string) map[string][]byte {
-	found := make(map[string][]byte)
-	for key, value := range data {
-		for _, suffix := range suffixes {
-			if strings.HasSuffix(key, suffix) {
-				found[key] = value
-			}
-		}
-	}
-	return found
-}
-
 // verificationRemoved clears what an earlier spec.verify left behind.
 func (a *one) verificationRemoved() {
 	if a.obj.Spec.Verify == nil {
@@ -174,6 +161,6 @@ func (a *one) notation(ctx context.Context, v *v1.OCIRepositoryVerification, t h
 	if !ok {
 		return nil, fmt.Errorf("%s: the key %s is missing", where, policyKey)
 	}
-	verifier, err := signature.Notation(policy, ending(data, ".crt", ".pem"), t)
+	verifier, err := signature.Notation(policy, attempt.KeysEnding(data, ".crt", ".pem"), t)
 	return verifier, within(where, err)
 }
