@@ -52,7 +52,7 @@ type options struct {
 	tokenCacheTime                                    time.Duration
 
 	election                                            bool
-	electionRelease                                     bool
+	electionRelease, compatLeases                       bool
 	leaseDuration, electionRenewDeadline, electionRetry time.Duration
 
 	gates   gates
@@ -74,7 +74,7 @@ func defaults() *options {
 		artifactBudget: 32 << 20, buildBudget: 16 << 20, cacheSize: 256 << 20, sourceMax: 256 << 20,
 		indexMax: 50 << 20, chartMax: 10 << 20, chartFileMax: 5 << 20,
 		tokenCacheSize: 100, tokenCacheTime: time.Hour, httpRetry: 9,
-		electionRelease: true, leaseDuration: 35 * time.Second,
+		electionRelease: true, compatLeases: true, leaseDuration: 35 * time.Second,
 		electionRenewDeadline: 30 * time.Second, electionRetry: 5 * time.Second,
 		gates: gates{},
 	}
@@ -149,6 +149,7 @@ func (o *options) registerArtifacts(f *pflag.FlagSet) {
 
 func (o *options) registerElection(f *pflag.FlagSet) {
 	f.BoolVar(&o.election, "enable-leader-election", o.election, "act only while holding the Lease of fluxd")
+	f.BoolVar(&o.compatLeases, "compat-leases", o.compatLeases, "with --enable-leader-election, hold the Leases of the Flux controllers as well, so that they and fluxd never act at once")
 	f.BoolVar(&o.electionRelease, "leader-election-release-on-cancel", o.electionRelease, "give the Lease back when told to stop")
 	f.DurationVar(&o.leaseDuration, "leader-election-lease-duration", o.leaseDuration, "how long others wait for a holder that is silent")
 	f.DurationVar(&o.electionRenewDeadline, "leader-election-renew-deadline", o.electionRenewDeadline, "how long the holder tries to renew before it gives up")

@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/clock"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/scheme"
@@ -47,6 +46,7 @@ type daemon struct {
 	clients  *kube.Clients
 	cache    *kube.Cache
 	metadata *kube.Metadata
+	registry *reconcilers.Registry
 	engine   *engine.Engine
 	bus      *events.Bus
 	parts    *parts
@@ -88,8 +88,8 @@ func watched() []api.Resource { return api.Resources() }
 
 func (d *daemon) buildEngine() error {
 	o := d.options
-	registry, err := reconcilers.NewRegistry(d.parts.plugins()...)
-	if err != nil {
+	var err error
+	if d.registry, err = reconcilers.NewRegistry(d.parts.plugins()...); err != nil {
 		return err
 	}
 	writer, err := kube.NewStatusWriter(d.clients, api.Resources())
@@ -101,7 +101,7 @@ func (d *daemon) buildEngine() error {
 		return err
 	}
 	d.engine = engine.New(engine.Config{
-		Registry: registry,
+		Registry: d.registry,
 		Kinds:    d.cache.Kinds(),
 		Cache:    d.cache,
 		Writer:   writer,
@@ -180,21 +180,6 @@ func (d *daemon) work(ctx context.Context) error {
 	stop()
 	watches.Wait()
 	return err
-}
-
-// lead works while this process holds the Lease.
-func (d *daemon) lead(ctx context.Context) error {
-	o := d.options
-	elector, err := kube.NewElector(d.clients, kube.LeaseOptions{
-		Namespace: o.namespace, Name: leaseName(o.watchSelector), Identity: identity(),
-		Duration: o.leaseDuration, Renew: o.electionRenewDeadline, Retry: o.electionRetry,
-		Release: o.electionRelease,
-	}, clock.RealClock{})
-	if err != nil {
-		return err
-	}
-	d.server.standby()
-	return elector.Lead(ctx, d.work)
 }
 
 // close flushes and frees what build made, last first.
