@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -29,6 +27,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 		return err
 	}
 	limitMemory(log)
+	o.cacheDir = usableCacheDir(o.cacheDir, log)
 	http.DefaultTransport = kustomize.NoNetwork{}
 	d, err := build(ctx, o, log)
 	if err != nil {
@@ -138,9 +137,6 @@ func (d *daemon) watchConfig() func(schema.GroupKind) {
 func (d *daemon) ledger() (*engine.Ledger, error) {
 	if d.options.cacheDir == "" {
 		return nil, nil
-	}
-	if err := os.MkdirAll(d.options.cacheDir, 0o700); err != nil {
-		return nil, fmt.Errorf("--cache-dir: %w", err)
 	}
 	return engine.OpenLedger(d.options.cacheDir)
 }
