@@ -38,13 +38,15 @@ func (o observer) LostWakeup(engine.Key) { o.metrics.LostWakeup() }
 
 // observeFacts connects the observers to the bus.
 func (d *daemon) observeFacts() error {
-	writer, err := kube.NewEventWriter(d.clients)
-	if err != nil {
-		return err
-	}
 	ctx, instance := context.Background(), identity()
-	recorder := events.NewRecorder(writer, instance, d.log.WithName("events"))
-	d.bus.Observe(ctx, "recorder", recorderQueue, recorder.Handle)
+	if d.options.recordEvents {
+		writer, err := kube.NewEventWriter(d.clients)
+		if err != nil {
+			return err
+		}
+		recorder := events.NewRecorder(writer, instance, d.log.WithName("events"))
+		d.bus.Observe(ctx, "recorder", recorderQueue, recorder.Handle)
+	}
 	if address := d.options.eventsAddr; address != "" {
 		notifier := events.NewNotifier(address, instance, d.log.WithName("notifications"))
 		d.bus.Observe(ctx, "notifier", notifierQueue, notifier.Handle)
