@@ -83,7 +83,13 @@ func (d *daemon) holding(lease kube.LeaseOptions, work func(context.Context) err
 		if err != nil {
 			return err
 		}
-		return elector.Lead(ctx, work)
+		metrics := d.server.metrics
+		metrics.Leading(lease.Name, false)
+		return elector.Lead(ctx, func(ctx context.Context) error {
+			metrics.Leading(lease.Name, true)
+			defer metrics.Leading(lease.Name, false)
+			return work(ctx)
+		})
 	}
 }
 

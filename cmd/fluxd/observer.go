@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
@@ -32,6 +33,9 @@ func (o observer) Reconciled(key engine.Key, took time.Duration, ready metav1.Co
 
 // Forgotten implements [engine.Observer].
 func (o observer) Forgotten(key engine.Key) { o.metrics.Forgotten(key.Kind, key.Namespace, key.Name) }
+
+// Working implements [engine.Observer].
+func (o observer) Working(kind schema.GroupKind, more int) { o.metrics.Working(kind.Kind, more) }
 
 // LostWakeup implements [engine.Observer].
 func (o observer) LostWakeup(engine.Key) { o.metrics.LostWakeup() }

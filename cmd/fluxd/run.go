@@ -70,6 +70,7 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if d.server, err = newServer(o, log); err != nil {
 		return nil, err
 	}
+	d.server.metrics.CountRequests()
 	if d.parts, err = newParts(ctx, d); err != nil {
 		return nil, err
 	}
@@ -91,6 +92,9 @@ func (d *daemon) buildEngine() error {
 	if d.registry, err = reconcilers.NewRegistry(d.parts.plugins()...); err != nil {
 		return err
 	}
+	for _, plugin := range d.registry.Plugins() {
+		d.server.metrics.Workers(plugin.Kind().Kind, plugin.Options().Workers)
+	}
 	writer, err := kube.NewStatusWriter(d.clients, api.Resources())
 	if err != nil {
 		return err
@@ -106,6 +110,7 @@ func (d *daemon) buildEngine() error {
 		Writer:   writer,
 		Bus:      d.bus,
 		Observer: d.server.observer(),
+		Queues:   d.server.metrics.Queues(),
 		Timing: engine.Timing{
 			Jitter:   float64(o.jitterPercent) / 100,
 			MinRetry: o.minRetry, MaxRetry: o.maxRetry,

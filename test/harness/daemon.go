@@ -186,6 +186,9 @@ func (d *Daemon) Kill() error {
 	return nil
 }
 
+// MetricsAddress returns the host and port that metrics are served on.
+func (d *Daemon) MetricsAddress() string { return d.metrics }
+
 // Metrics returns all metrics as text.
 func (d *Daemon) Metrics() (string, error) {
 	res, err := http.Get("http://" + d.metrics + "/metrics")
