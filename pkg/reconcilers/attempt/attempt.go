@@ -24,6 +24,10 @@ type Secrets interface {
 type Config struct {
 	Store   *artifacts.Store
 	Secrets Secrets
+	// Known is Secrets that may be behind by a moment and costs no request while
+	// nothing changes. It serves the checks for which nothing but time has passed. It
+	// may be nil.
+	Known Secrets
 	// Clouds gets credentials by identity.
 	Clouds *identity.Clouds
 	// Hosts is what the process knows of the hosts it asks.
@@ -66,10 +70,21 @@ func Begin(c Config, kind string, obj Object, artifact **api.Artifact, failures 
 	}
 	failures = append(slices.Clone(failures), api.ConditionFetchFailed, api.ConditionStorageOperationFailed)
 	a.failed = slices.ContainsFunc(failures, a.IsTrue)
+	if c.Known != nil && !a.failed && routine(obj) {
+		a.Secrets = c.Known
+	}
 	if conditions.IsFalse(obj.GetConditions(), api.ConditionSourceVerified) {
 		a.Drop(api.ConditionSourceVerified)
 	}
 	return a
+}
+
+// routine says whether nobody has asked for the attempt, by the spec or by annotation,
+// and the one before it ended well.
+func routine(obj Object) bool {
+	return conditions.IsTrue(obj.GetConditions(), api.ConditionReady) &&
+		obj.GetObservedGeneration() == obj.GetGeneration() &&
+		obj.GetLastHandledReconcileAt() == obj.GetAnnotations()[api.AnnotationReconcileRequest]
 }
 
 // FailedBefore says whether the object carried a condition that means failure when

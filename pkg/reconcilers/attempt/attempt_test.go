@@ -213,6 +213,62 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// What was read before serves the attempts for which nothing but time has passed.
+func TestKnownSecrets(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*v1.Bucket)
+		want   string
+	}{
+		"nothing":                      {func(*v1.Bucket) {}, "before"},
+		"a new spec":                   {func(b *v1.Bucket) { b.Generation++ }, "now"},
+		"a request":                    {func(b *v1.Bucket) { b.Annotations = map[string]string{api.AnnotationReconcileRequest: "2"} }, "now"},
+		"a request that was served":    {func(b *v1.Bucket) { b.Status.LastHandledReconcileAt = "1" }, "before"},
+		"a failure":                    {func(b *v1.Bucket) { set(b, api.ConditionFetchFailed, metav1.ConditionTrue) }, "now"},
+		"it is not ready":              {func(b *v1.Bucket) { set(b, api.ConditionReady, metav1.ConditionFalse) }, "now"},
+		"it was never ready":           {func(b *v1.Bucket) { b.Status.Conditions = nil }, "now"},
+		"nobody remembers, by setting": {nil, "now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Secrets = secrets{"ns/s": {"when": []byte("now")}}
+			w.config.Known = secrets{"ns/s": {"when": []byte("before")}}
+			w.obj.Annotations = map[string]string{api.AnnotationReconcileRequest: "1"}
+			w.obj.Status.ObservedGeneration, w.obj.Status.LastHandledReconcileAt = w.obj.Generation, "1"
+			set(w.obj, api.ConditionReady, metav1.ConditionTrue)
+			if tt.change == nil {
+				w.config.Known = nil
+			} else {
+				tt.change(w.obj)
+			}
+			secret, err := w.begin().Secret(t.Context(), "spec.secretRef", &api.LocalObjectReference{Name: "s"})
+			if got := string(secret.Data["when"]); got != tt.want || err != nil {
+				t.Errorf("got the Secret as it was %s, want %s (%v)", got, tt.want, err)
+			}
+		})
+	}
+}
+
+func set(b *v1.Bucket, kind string, status metav1.ConditionStatus) {
+	b.Status.Conditions = conditions.Set(b.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: "R"}, time.Now())
+}
+
+func TestDigestOf(t *testing.T) {
+	seen := map[string]string{}
+	for name, all := range map[string][]map[string][]byte{
+		"nothing": nil,
+		"one":     {{"a": []byte("1"), "b": []byte("2")}},
+		"other":   {{"a": []byte("1"), "b": []byte("3")}},
+		"two":     {{"a": []byte("1")}, {"b": []byte("2")}},
+		"quoted":  {{"a": []byte("1\"\n0 \"b\"=\"2")}},
+	} {
+		digest := attempt.DigestOf(all...)
+		if before, taken := seen[digest]; taken || digest != attempt.DigestOf(all...) {
+			t.Errorf("%s has the digest of %s, or another every time", name, before)
+		}
+		seen[digest] = name
+	}
+}
+
 func TestProxyOf(t *testing.T) {
 	for name, tt := range map[string]struct {
 		data map[string]string
