@@ -56,12 +56,12 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-// serverConfig is for a server on loopback.
-func (a *Authority) serverConfig(clients bool) (*tls.Config, error) {
+// serverConfig is for a server on loopback that may have other names as well.
+func (a *Authority) serverConfig(clients bool, names ...string) (*tls.Config, error) {
 	template := certificate("127.0.0.1")
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	template.DNSNames = []string{"localhost"}
+	template.DNSNames = append([]string{"localhost"}, names...)
 	cert, key, err := a.sign(template)
 	if err != nil {
 		return nil, err
