@@ -53,6 +53,7 @@ var sideways = []struct{ from, to, why string }{
 	{"pkg/api/scheme", "pkg/api/...", "the scheme is the list of all types"},
 	{"pkg/sources/...", "pkg/sources/ignore", "which files a source leaves out is the same question for every protocol"},
 	{"pkg/sources/...", "pkg/sources/signature", "signatures are checked the same way whatever was signed"},
+	{"pkg/reconcilers/attempt", "pkg/sources/signature", "what spec.verify says of registries is one thing for all that come from there"},
 }
 
 // imports are the rules beyond the floors. A pattern ends in /... to mean a

@@ -202,6 +202,9 @@ func TestLimitsAndCredentials(t *testing.T) {
 			if err != nil && tt.auth.Password != "" && strings.Contains(err.Error(), tt.auth.Password) {
 				t.Errorf("the error shows the password: %v", err)
 			}
+			if err != nil && (strings.Contains(err.Error(), "\n") || strings.Count(err.Error(), "authentication") > 2) {
+				t.Errorf("the error is %q", err)
+			}
 		})
 	}
 }
