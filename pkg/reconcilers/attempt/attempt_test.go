@@ -2,7 +2,14 @@ package attempt_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +114,37 @@ func TestPublish(t *testing.T) {
 	again := w.publish("one")
 	if again.Fact != nil || !w.obj.Status.Artifact.LastUpdateTime.Equal(&metav1.Time{Time: first.Add(-time.Hour)}) {
 		t.Errorf("the same content again: fact %+v, artifact %+v", again.Fact, w.obj.Status.Artifact)
+	}
+}
+
+// An artifact counts only if it is the one that the status names.
+func TestStored(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*api.Artifact)
+		want   bool
+	}{
+		"as it was":               {func(*api.Artifact) {}, true},
+		"another address":         {func(a *api.Artifact) { a.URL = "http://other/" + a.Path }, true},
+		"an empty digest":         {func(a *api.Artifact) { a.Digest = "" }, false},
+		"the digest of another":   {func(a *api.Artifact) { a.Digest = "sha256:00" }, false},
+		"the revision of another": {func(a *api.Artifact) { a.Revision = "rev-two" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.publish("one")
+			tt.change(w.obj.Status.Artifact)
+			if got := w.begin().Stored(); got != tt.want {
+				t.Errorf("it counts as stored: %t, want %t", got, tt.want)
+			}
+			w.publish("one") // puts it right
+			if !w.begin().Stored() {
+				t.Error("it does not count as stored after another fetch")
+			}
+		})
+	}
+	w := newWorld(t)
+	if w.begin().Stored() {
+		t.Error("without an artifact something is stored")
 	}
 }
 
@@ -320,6 +358,61 @@ func TestTLSOf(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.error)
 			}
 		})
+	}
+}
+
+// Certificates go by their names of today, and by the older ones where these are missing.
+func TestTLSOfOlderNames(t *testing.T) {
+	one, two := selfSigned(t, "one"), selfSigned(t, "two")
+	for name, tt := range map[string]struct {
+		data   map[string][]byte
+		client string
+	}{
+		"today's names":          {map[string][]byte{"ca.crt": one.cert, "tls.crt": one.cert, "tls.key": one.key}, "one"},
+		"older names":            {map[string][]byte{"caFile": one.cert, "certFile": one.cert, "keyFile": one.key}, "one"},
+		"both: today's count":    {map[string][]byte{"tls.crt": one.cert, "tls.key": one.key, "certFile": two.cert, "keyFile": two.key}, "one"},
+		"today's are empty":      {map[string][]byte{"tls.crt": nil, "tls.key": nil, "certFile": two.cert, "keyFile": two.key}, "two"},
+		"an authority is enough": {map[string][]byte{"ca.crt": one.cert}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, err := attempt.TLSOf(tt.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := ""
+			if len(config.Certificates) > 0 {
+				client = config.Certificates[0].Leaf.Subject.CommonName
+			}
+			if client != tt.client {
+				t.Errorf("the certificate is that of %q, want %q", client, tt.client)
+			}
+			if config.RootCAs == nil && tt.data["ca.crt"] != nil || config.InsecureSkipVerify {
+				t.Errorf("the settings are %+v", config)
+			}
+		})
+	}
+}
+
+type pair struct{ cert, key []byte }
+
+func selfSigned(t *testing.T, name string) pair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair{
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 	}
 }
 

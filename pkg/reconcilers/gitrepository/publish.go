@@ -3,6 +3,7 @@ package gitrepository
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -74,7 +75,7 @@ func (a *one) publish(snapshot sources.Snapshot, in *included) (reconcilers.Resu
 	status := &a.obj.Status
 	status.IncludedArtifacts = in.artifacts
 	status.ObservedIgnore, status.ObservedRecurseSubmodules = a.obj.Spec.Ignore, a.obj.Spec.RecurseSubmodules
-	status.ObservedInclude, status.ObservedSparseCheckout = a.obj.Spec.Include, a.obj.Spec.SparseCheckout
+	status.ObservedInclude, status.ObservedSparseCheckout = slices.Clone(a.obj.Spec.Include), slices.Clone(a.obj.Spec.SparseCheckout)
 	a.verificationRemoved()
 	return result, nil
 }

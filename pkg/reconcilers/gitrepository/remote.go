@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -62,7 +63,7 @@ func (a *one) authenticate(ctx context.Context, remote *git.Remote, u *url.URL) 
 func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, secret attempt.Secret) error {
 	data, where, provider := secret.Data, secret.Where, a.obj.GetProvider()
 	var err error
-	if remote.TLS, err = attempt.TLSOf(data); err != nil {
+	if remote.TLS, err = attempt.TLSOf(certificates(data)); err != nil {
 		return a.AuthFailed(ctx, fmt.Errorf("%s: %w", where, err))
 	}
 	_, isApp := data["githubAppID"]
@@ -85,6 +86,15 @@ func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, se
 		return a.AuthFailed(ctx, fmt.Errorf("%s: %w", where, err))
 	}
 	return nil
+}
+
+// certificates returns the data of a Secret without the older names of a client's
+// certificate and key, which never counted for Git.
+func certificates(data map[string][]byte) map[string][]byte {
+	data = maps.Clone(data)
+	delete(data, "certFile")
+	delete(data, "keyFile")
+	return data
 }
 
 // cloudAuth adds the credentials of an identity. They replace those in the URL,

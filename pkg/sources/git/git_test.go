@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -141,16 +142,18 @@ func TestCheckout(t *testing.T) {
 	w := newWorld(t)
 	w.commit(t, map[string]string{
 		"apps/a.yaml": "a: 1\n", "apps/run.sh*": "#!/bin/sh\n", "docs/logo.png": "png", ".gitignore": "x\n",
-		"link.yaml@": "apps/a.yaml", "escape@": "../../etc/passwd", "charts-old/x.yaml": "x: 1\n",
+		"link.yaml@": "apps/a.yaml", "escape@": "../../etc/passwd", "charts-old/x.yaml": "x: 1\n", "charts/y.yaml": "y: 1\n",
 	})
 	tests := map[string]struct {
 		checkout git.Checkout
 		want     string
 	}{
-		"defaults leave out pictures and version control": {git.Checkout{}, "apps charts-old link.yaml"},
+		"defaults leave out pictures and version control": {git.Checkout{}, "apps charts charts-old link.yaml"},
 		"own rules replace the defaults but for version control": {
 			git.Checkout{Ignore: "/*\n!/docs\n"}, "docs"},
-		"sparse selects by prefix": {git.Checkout{Sparse: []string{"./apps", "charts"}}, "apps charts-old"},
+		"sparse selects by prefix":   {git.Checkout{Sparse: []string{"./apps", "charts"}}, "apps charts charts-old"},
+		"sparse selects a file":      {git.Checkout{Sparse: []string{"apps/a.yaml"}}, "apps"},
+		"sparse selects from within": {git.Checkout{Sparse: []string{"docs/", "charts/"}, Ignore: "*.txt"}, "charts docs"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -162,6 +165,83 @@ func TestCheckout(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestSparsePathsMustExist(t *testing.T) {
+	w := newWorld(t)
+	w.commit(t, map[string]string{"charts-old/x.yaml": "x: 1\n", "apps/a.yaml": "a: 1\n"})
+	for _, missing := range []string{"charts", "apps/a", "nope", "../apps", "apps/a.yaml/b"} {
+		_, _, err := w.fetch(t.Context(), git.Ref{Branch: "main"}, git.Checkout{Sparse: []string{"apps", missing}})
+		if !errors.Is(err, git.ErrRefNotFound) || !strings.Contains(err.Error(), strconv.Quote(missing)) {
+			t.Errorf("%s: got %v, want ErrRefNotFound", missing, err)
+		}
+	}
+}
+
+// TestVersions has tags of versions that are alike.
+func TestVersions(t *testing.T) {
+	w := newWorld(t)
+	first := w.commit(t, map[string]string{"a.yaml": "a: 1\n"})
+	if _, err := w.repo.Git(t.Context(), "branch", "late", first); err != nil {
+		t.Fatal(err)
+	}
+	// The committer of this one is a day ahead.
+	tree, err := w.repo.Git(t.Context(), "rev-parse", first+"^{tree}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := w.repo.Git(t.Context(), "-c", "user.name=T", "commit-tree", "-p", first, "-m", "late", strings.TrimSpace(tree))
+	if err != nil {
+		t.Fatal(err)
+	}
+	late = strings.TrimSpace(late)
+	for name, commit := range map[string]string{
+		"v1.2.0": first, "1.3.0-rc.1": late, "v2.0": late, "03.1.0": first, "latest": late, "1.4.0+a": late, "1.4.0+b": late,
+	} {
+		if err := w.repo.Tag(t.Context(), name, commit, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for expression, want := range map[string]string{
+		">=1.0.0 <1.3.0":   "v1.2.0@sha1:" + first,
+		">=1.0.0 <1.3.1":   "v1.2.0@sha1:" + first, // no pre-releases unless the range has one
+		">=1.3.0-0 <1.3.1": "1.3.0-rc.1@sha1:" + late,
+		"1.4.x":            "1.4.0+a@sha1:" + late,
+		">=3.0.0":          "03.1.0@sha1:" + first,
+	} {
+		_, revision, err := w.fetch(t.Context(), git.Ref{SemVer: expression}, git.Checkout{})
+		if err != nil || revision != want {
+			t.Errorf("%s: got %s (%v), want %s", expression, revision, err, want)
+		}
+	}
+	for _, expression := range []string{"2.x", ">>>", "latest"} { // v2.0 lacks a part
+		if _, _, err := w.fetch(t.Context(), git.Ref{SemVer: expression}, git.Checkout{}); err == nil {
+			t.Errorf("%s: there is a version", expression)
+		}
+	}
+}
+
+// References of any kind are found by their full name.
+func TestNames(t *testing.T) {
+	w := newWorld(t)
+	commit := w.commit(t, map[string]string{"a.yaml": "a: 1\n"})
+	for _, args := range [][]string{{"update-ref", "refs/pull/1/head", commit}, {"tag", "--annotate", "--message", "a tag", "v1", commit}} {
+		if _, err := w.repo.Git(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"refs/heads/main":  "refs/heads/main@sha1:" + commit,
+		"refs/pull/1/head": "refs/pull/1/head@sha1:" + commit,
+		"refs/tags/v1":     "refs/tags/v1@sha1:" + commit,
+		"refs/tags/v1^{}":  "refs/tags/v1^{}@sha1:" + commit,
+		"main":             "", "/refs/heads/main": "", "refs/heads/main/": "",
+	} {
+		_, revision, err := w.fetch(t.Context(), git.Ref{Name: name}, git.Checkout{})
+		if revision != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %s (%v), want %s", name, revision, err, want)
+		}
 	}
 }
 
