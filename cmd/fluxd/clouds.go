@@ -5,6 +5,17 @@ import (
 	cloud "github.com/fluxd/fluxd/pkg/identity"
 )
 
+// cloudAccount returns the ServiceAccount by whose identity sources without one ask
+// clouds, empty for that of the process. It is the account by which they would apply,
+// where identities of ServiceAccounts are in use at all: who locks tenants into their
+// accounts means this as well.
+func (o *options) cloudAccount() string {
+	if !o.gates["ObjectLevelWorkloadIdentity"] {
+		return ""
+	}
+	return o.tenancy.account
+}
+
 // clouds returns what gets credentials of clouds. It costs nothing until it is
 // asked.
 func (d *daemon) clouds(accounts cloud.Accounts) *cloud.Clouds {

@@ -81,6 +81,20 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// Whoever locks tenants into their ServiceAccounts means the identities in clouds as well,
+// where these go by ServiceAccounts.
+func TestCloudAccount(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "", "--default-service-account=tenant": "", "--feature-gates=ObjectLevelWorkloadIdentity=true": "",
+		"--default-service-account=tenant --feature-gates=ObjectLevelWorkloadIdentity=true": "tenant",
+	} {
+		o, err := parse(t, strings.Fields(args)...)
+		if err != nil || o.cloudAccount() != want {
+			t.Errorf("%q: got %q (%v), want %q", args, o.cloudAccount(), err, want)
+		}
+	}
+}
+
 func TestOptionsFromTheEnvironment(t *testing.T) {
 	t.Setenv("EVENTS_ADDR", "http://from-env")
 	t.Setenv("METRICS_ADDR", ":1")

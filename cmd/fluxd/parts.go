@@ -70,7 +70,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	measure(d.server.metrics, builds, p.clusters)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	sources := attempt.Config{
-		Store: store, Secrets: reader, Known: d.known(), Clouds: d.clouds(reader), Hosts: transport.NewHosts(), Received: d.received,
+		Store: store, Secrets: reader, Known: d.known(), Clouds: d.clouds(reader), DefaultAccount: o.cloudAccount(), Hosts: transport.NewHosts(), Received: d.received,
 		BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
 	}
 	p.foreign = d.foreign(sources)

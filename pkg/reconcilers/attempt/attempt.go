@@ -28,8 +28,10 @@ type Config struct {
 	// nothing changes. It serves the checks for which nothing but time has passed. It
 	// may be nil.
 	Known Secrets
-	// Clouds gets credentials by identity.
-	Clouds *identity.Clouds
+	// Clouds gets credentials by identity. DefaultAccount is the ServiceAccount of objects
+	// that name none; empty lets them use the identity of the process.
+	Clouds         *identity.Clouds
+	DefaultAccount string
 	// Hosts is what the process knows of the hosts it asks.
 	Hosts *transport.Hosts
 	// Received is told of the bytes that came for an owner. It may be nil.

@@ -37,6 +37,7 @@ type world struct {
 	secrets secrets
 	others  map[string]*v1.GitRepository
 	clouds  *identity.Clouds
+	account string // of objects that name none
 	plugin  reconcilers.Plugin
 
 	received atomic.Int64
@@ -79,7 +80,7 @@ func (w *world) restart() {
 	}
 	w.store = store
 	w.plugin = gitrepository.Plugin(attempt.Config{
-		Store: store, Secrets: w.secrets, Clouds: w.clouds, Hosts: transport.NewHosts(), BaseURL: "http://source/",
+		Store: store, Secrets: w.secrets, Clouds: w.clouds, DefaultAccount: w.account, Hosts: transport.NewHosts(), BaseURL: "http://source/",
 		Received: func(_ artifacts.Owner, bytes int64) { w.received.Add(bytes) },
 	}, func(namespace, name string) (*v1.GitRepository, bool) {
 		o, ok := w.others[namespace+"/"+name]
