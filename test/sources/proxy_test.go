@@ -37,6 +37,22 @@ func TestOCIThroughAProxy(t *testing.T) {
 	}
 }
 
+func TestGitThroughAProxy(t *testing.T) {
+	w := newWorld(t)
+	server, repo := w.git()
+	head, err := repo.Commit(t.Context(), "main", "first", files{"config.yaml": w.Expand(configMap("web", "1"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := w.proxy(map[string]string{"git.fluxd.test": strings.TrimPrefix(server.URL, "http://")})
+	w.source("GitRepository", "apps", "url: http://git.fluxd.test/"+repo.Name, "ref: {branch: main}", "proxySecretRef: {name: proxy}")
+	w.apply("web", "GitRepository", "apps")
+	w.Wait(harness.Kustomized, "web", applied("main@sha1:"+head))
+	if n := p.Count(func(q upstream.Request) bool { return strings.HasSuffix(q.Path, "/git-upload-pack") }); n != 1 {
+		t.Errorf("%d fetches went through the proxy: %v", n, p.Requests())
+	}
+}
+
 func TestBucketThroughAProxy(t *testing.T) {
 	w := newWorld(t)
 	s := w.s3(upstream.Security{})

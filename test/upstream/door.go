@@ -53,6 +53,8 @@ type Security struct {
 	Authority *Authority
 	// Hosts are names that the certificate is good for, besides the address.
 	Hosts []string
+	// Expired has a certificate that was good until an hour ago.
+	Expired bool
 }
 
 // silent is for servers whose clients break off on purpose.
@@ -73,7 +75,7 @@ func newDoor(handler http.Handler, s Security) (*Door, error) {
 				return nil, err
 			}
 		}
-		if d.tls, err = d.Authority.serverConfig(s.ClientCertificates, s.Hosts...); err != nil {
+		if d.tls, err = d.Authority.serverConfig(s); err != nil {
 			return nil, err
 		}
 		scheme = "https"
