@@ -78,10 +78,10 @@ func TestServiceAccounts(t *testing.T) {
 		request identity.Request
 		want    error
 	}{
-		"the gate is off": {func(o *identity.Options) { o.ObjectLevel = false }, named, identity.ErrObjectLevelDisabled},
-		"there is none":   {func(*identity.Options) {}, named, identity.ErrNoAccount},
+		"the gate is off":     {func(o *identity.Options) { o.ObjectLevel = false }, named, identity.ErrObjectLevelDisabled},
+		"there is none":       {func(*identity.Options) {}, named, identity.ErrNoAccount},
 		"there is no default": {func(*identity.Options) {}, fallback, identity.ErrNoDefaultAccount},
-		"no provider": {func(*identity.Options) {}, identity.Request{Provider: "generic"}, identity.ErrConfig},
+		"no provider":         {func(*identity.Options) {}, identity.Request{Provider: "generic"}, identity.ErrConfig},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

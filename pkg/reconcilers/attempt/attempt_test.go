@@ -15,9 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
@@ -26,19 +24,9 @@ import (
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
-
-// secrets holds the data of Secrets by namespace/name.
-type secrets map[string]map[string][]byte
-
-func (s secrets) Secret(_ context.Context, namespace, name string) (map[string][]byte, string, error) {
-	data, ok := s[namespace+"/"+name]
-	if !ok {
-		return nil, "", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
-	}
-	return data, "Opaque", nil
-}
 
 // world is a store and one object of it.
 type world struct {
@@ -55,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	}
 	return &world{
 		t: t, obj: &v1.Bucket{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", Generation: 3}},
-		config: attempt.Config{Store: store, Secrets: secrets{}, Hosts: transport.NewHosts(), BaseURL: "http://host/"},
+		config: attempt.Config{Store: store, Secrets: reconcilertest.Secrets{}, Hosts: transport.NewHosts(), BaseURL: "http://host/"},
 	}
 }
 
@@ -238,7 +226,7 @@ func TestSecrets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if tt.data != nil {
-				w.config.Secrets = secrets{"ns/s": tt.data}
+				w.config.Secrets = reconcilertest.Secrets{"ns/s": tt.data}
 			}
 			err := tt.read(w.begin(), t.Context())
 			if fault.Reason(err, "") != api.ReasonAuthenticationFailed || !strings.Contains(err.Error(), tt.want) {
@@ -268,8 +256,8 @@ func TestKnownSecrets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.config.Secrets = secrets{"ns/s": {"when": []byte("now")}}
-			w.config.Known = secrets{"ns/s": {"when": []byte("before")}}
+			w.config.Secrets = reconcilertest.Secrets{"ns/s": {"when": []byte("now")}}
+			w.config.Known = reconcilertest.Secrets{"ns/s": {"when": []byte("before")}}
 			w.obj.Annotations = map[string]string{api.AnnotationReconcileRequest: "1"}
 			w.obj.Status.ObservedGeneration, w.obj.Status.LastHandledReconcileAt = w.obj.Generation, "1"
 			set(w.obj, api.ConditionReady, metav1.ConditionTrue)

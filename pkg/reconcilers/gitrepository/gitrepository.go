@@ -111,6 +111,7 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 	if a.upToDate(head, included) {
 		return a.unchanged(), nil
 	}
+	a.outdated(head, included)
 	snapshot, err := a.fetch(ctx, session, head, included)
 	if err != nil {
 		return reconcilers.Result{}, err

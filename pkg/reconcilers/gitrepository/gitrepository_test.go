@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
@@ -24,6 +22,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
@@ -34,24 +33,13 @@ type world struct {
 	repo    *gittest.Repo
 	server  *gittest.Server
 	store   *artifacts.Store
-	secrets secrets
+	secrets reconcilertest.Secrets
 	others  map[string]*v1.GitRepository
 	clouds  *identity.Clouds
 	account string // of objects that name none
 	plugin  reconcilers.Plugin
 
 	received atomic.Int64
-}
-
-// secrets holds the data of Secrets by namespace/name.
-type secrets map[string]map[string][]byte
-
-func (s secrets) Secret(_ context.Context, namespace, name string) (map[string][]byte, string, error) {
-	data, ok := s[namespace+"/"+name]
-	if !ok {
-		return nil, "", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
-	}
-	return data, "Opaque", nil
 }
 
 func newWorld(t *testing.T) *world {
@@ -66,7 +54,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	w := &world{t: t, repo: repo, server: server, secrets: secrets{}, others: map[string]*v1.GitRepository{}}
+	w := &world{t: t, repo: repo, server: server, secrets: reconcilertest.Secrets{}, others: map[string]*v1.GitRepository{}}
 	w.restart()
 	return w
 }
@@ -110,12 +98,8 @@ func (w *world) object() *v1.GitRepository {
 }
 
 func (w *world) reconcile(o *v1.GitRepository) (reconcilers.Result, error) {
-	spec := o.Spec.DeepCopy()
-	result, err := w.plugin.Reconcile(w.t.Context(), o)
-	if diff := cmp.Diff(spec, &o.Spec); diff != "" {
-		w.t.Errorf("the spec was changed:\n%s", diff)
-	}
-	return result, err
+	w.t.Helper()
+	return reconcilertest.Reconcile(w.t.Context(), w.t, w.plugin, o)
 }
 
 func (w *world) ready(o *v1.GitRepository) reconcilers.Result {
@@ -209,6 +193,26 @@ func TestWhatMakesANewArtifact(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is newer than the artifact and cannot be had is told beside the failure.
+func TestArtifactOutdated(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	o := w.object()
+	w.ready(o)
+	commit := w.commit(map[string]string{"a.yaml": "a: 2\n"})
+	w.secrets["ns/keys"] = map[string][]byte{"a.asc": []byte("x")}
+	o.Spec.Verification = &v1.GitRepositoryVerification{SecretRef: api.LocalObjectReference{Name: "keys"}}
+	if _, err := w.reconcile(o); err == nil {
+		t.Fatal("what nobody has signed was taken")
+	}
+	c := conditions.Get(o.Status.Conditions, api.ConditionArtifactOutdated)
+	if c == nil || c.Reason != api.ReasonNewRevision || !strings.Contains(c.Message, commit) {
+		t.Errorf("the condition is %+v", c)
+	}
+	o.Spec.Verification = nil
+	w.ready(o) // holds it to be gone
 }
 
 func TestAfterARestart(t *testing.T) {

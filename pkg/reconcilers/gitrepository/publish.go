@@ -19,6 +19,18 @@ func (a *one) upToDate(head git.Head, in *included) bool {
 		a.IsTrue(api.ConditionArtifactInStorage)
 }
 
+// outdated says that there is something newer than the artifact, until that is stored.
+func (a *one) outdated(head git.Head, in *included) {
+	recorded := a.obj.Status.Artifact
+	switch {
+	case recorded == nil:
+	case recorded.Revision != head.Revision():
+		a.Set(api.ConditionArtifactOutdated, true, api.ReasonNewRevision, fmt.Sprintf("new upstream revision '%s'", head.Revision()))
+	case !a.sameIncludes(in):
+		a.Set(api.ConditionArtifactOutdated, true, api.ReasonIncludeChange, "included artifacts differ from last observed includes")
+	}
+}
+
 // unchanged ends a run that found nothing new.
 func (a *one) unchanged() reconcilers.Result {
 	a.verificationRemoved()
