@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,24 +31,9 @@ func (s *secretServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return s.server.RoundTrip(r)
 	}
 	s.asked = append(s.asked, r.URL.Query().Get("resourceVersion"))
-	reader, writer := io.Pipe()
 	stream := make(chan string)
 	s.streams <- stream
-	go func() {
-		defer writer.Close()
-		for {
-			select {
-			case <-r.Context().Done():
-				return
-			case event, open := <-stream:
-				if !open {
-					return
-				}
-				_, _ = io.WriteString(writer, event+"\n")
-			}
-		}
-	}()
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: reader, Request: r}, nil
+	return watching(r, stream), nil
 }
 
 // withSecrets runs a test in a bubble, with Secrets that follow changes once somebody
