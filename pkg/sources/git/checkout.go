@@ -89,6 +89,9 @@ func (w *walker) tree(ctx context.Context, t *object.Tree, store *pack, at, rel 
 		return fmt.Errorf("%w: %q is nested deeper than %d", ErrTooLarge, rel, maxNesting)
 	}
 	for _, e := range t.Entries {
+		if e.Name == "" || e.Name == "." || e.Name == ".." || strings.Contains(e.Name, "/") {
+			return fmt.Errorf("%w %q in the directory %q", artifacts.ErrBadPath, e.Name, rel) // Git itself makes none
+		}
 		name, inside := path.Join(at, e.Name), path.Join(rel, e.Name)
 		switch e.Mode {
 		case filemode.Dir:

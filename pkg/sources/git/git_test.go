@@ -1,9 +1,12 @@
 package git_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -166,6 +169,71 @@ func TestCheckout(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Trees can have names that Git would never make, of which none leads anywhere.
+func TestHostileNames(t *testing.T) {
+	for name, tt := range map[string]struct {
+		entries []string // of the root: name, or name/ for a directory with the file x
+		bad     bool
+	}{
+		"parents":              {[]string{"../"}, true},
+		"the same":             {[]string{"./"}, true},
+		"a file that leads up": {[]string{"../../x"}, true},
+		"an absolute one":      {[]string{"/etc/passwd"}, true},
+		"a path in one":        {[]string{"a/b"}, true},
+		"a backslash":          {[]string{`a\b`}, true},
+		"twins in case":        {[]string{"Readme", "readme"}, true},
+		"one twice":            {[]string{"a", "a"}, true},
+		"of version control":   {[]string{".git/", "a"}, false}, // and left out
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.commit(t, map[string]string{"first.yaml": "a"})
+			blob := w.object(t, "blob", []byte("content"))
+			below := w.object(t, "tree", entry("100644", "x", blob))
+			var root []byte
+			for _, e := range tt.entries {
+				mode, id := "100644", blob
+				if dir, ok := strings.CutSuffix(e, "/"); ok {
+					mode, id, e = "40000", below, dir
+				}
+				root = append(root, entry(mode, e, id)...)
+			}
+			commit := w.object(t, "commit", []byte("tree "+w.object(t, "tree", root)+"\nauthor T <t@example.com> 0 +0000\ncommitter T <t@example.com> 0 +0000\n\nx\n"))
+			if _, err := w.repo.Git(t.Context(), "update-ref", "refs/heads/main", commit); err != nil {
+				t.Fatal(err)
+			}
+			tree, _, err := w.fetch(t.Context(), git.Ref{Branch: "main"}, git.Checkout{})
+			if errors.Is(err, artifacts.ErrBadPath) != tt.bad || !tt.bad && err != nil {
+				t.Fatalf("got %v", err)
+			}
+			if err == nil && paths(t, tree, ".") != "a" {
+				t.Errorf("the tree has %s", paths(t, tree, "."))
+			}
+		})
+	}
+}
+
+// object writes an object as it is and returns its id.
+func (w *world) object(t *testing.T, kind string, content []byte) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "git", "hash-object", "-t", kind, "-w", "--stdin", "--literally")
+	cmd.Dir, cmd.Stdin = w.repo.Dir, bytes.NewReader(content)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// entry is one of a tree.
+func entry(mode, name, id string) []byte {
+	raw, err := hex.DecodeString(id)
+	if err != nil {
+		panic(err)
+	}
+	return append([]byte(mode+" "+name+"\x00"), raw...)
 }
 
 func TestSparsePathsMustExist(t *testing.T) {
