@@ -22,42 +22,59 @@ import (
 type cloudy struct {
 	*own
 	clouds *identitytest.Clouds
+	// authority vouches for all hosts, and ways has their addresses by name.
+	authority *upstream.Authority
+	ways      map[string]string
 }
 
-// newCloudy has further hosts answer beside the clouds, and gives flags to the daemon.
-func newCloudy(t *testing.T, hosts map[string]http.Handler, flags ...string) *cloudy {
+func newCloudy(t *testing.T) *cloudy {
 	t.Helper()
 	t.Parallel()
-	w := &cloudy{own: alone(t), clouds: identitytest.New(t)}
-	authority, err := upstream.NewAuthority()
-	if err != nil {
+	w := &cloudy{own: alone(t), clouds: identitytest.New(t), ways: map[string]string{}}
+	w.clouds.Cluster = claims
+	var err error
+	if w.authority, err = upstream.NewAuthority(); err != nil {
 		t.Fatal(err)
 	}
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, authority.PEM, 0o600); err != nil {
-		t.Fatal(err)
+	for _, host := range []string{"oauth2.googleapis.com", "sts.eu-west-1.amazonaws.com", "api.ecr.eu-west-1.amazonaws.com"} {
+		w.host(host, w.clouds.Handler("https"))
 	}
-	all := map[string]http.Handler{}
-	for _, host := range []string{"oauth2.googleapis.com", "sts.eu-west-1.amazonaws.com"} {
-		all[host] = w.clouds.Handler("https")
-	}
-	for host, handler := range hosts {
-		all[host] = handler
-	}
-	ways := map[string]string{}
-	for host, handler := range all {
-		door, err := upstream.OpenDoor(handler, upstream.Security{Authority: authority, Hosts: []string{host}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.closing(door)
-		ways[host] = door.Host()
-	}
-	w.proxy(ways)
-	w.env = []string{"SSL_CERT_FILE=" + roots}
-	w.start(flags...)
 	return w
 }
+
+// host has a handler answer for a host.
+func (w *cloudy) host(name string, handler http.Handler) {
+	w.T.Helper()
+	door, err := upstream.OpenDoor(handler, upstream.Security{Authority: w.authority, Hosts: []string{name}})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.closing(door)
+	w.ways[name] = door.Host()
+}
+
+// begin starts the proxy and the daemon.
+func (w *cloudy) begin(flags ...string) {
+	w.T.Helper()
+	roots := filepath.Join(w.T.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, w.authority.PEM, 0o600); err != nil {
+		w.T.Fatal(err)
+	}
+	w.proxy(w.ways)
+	w.env = []string{"SSL_CERT_FILE=" + roots}
+	w.start(flags...)
+}
+
+// account creates the ServiceAccount "reader" with a role of AWS, and returns whose
+// keys are given for its token.
+func (w *cloudy) account() string {
+	w.T.Helper()
+	const role = "arn:aws:iam::123456789012:role/reader"
+	w.Create("apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: reader\n  namespace: NS\n  annotations: {eks.amazonaws.com/role-arn: " + role + "}\n")
+	return w.Expand(role + " by system:serviceaccount:NS:reader for sts.amazonaws.com")
+}
+
+const objectLevel = "--feature-gates=ObjectLevelWorkloadIdentity=true"
 
 // counted fails the test unless the metrics tell of requests for credentials on behalf of
 // a Bucket, of which all but one needed no cloud.
@@ -92,7 +109,9 @@ func (w *cloudy) counted(name string) {
 func TestBucketOfGoogle(t *testing.T) {
 	const account = "reader@my-project.iam.gserviceaccount.com"
 	store := &buckettest.GCS{Bucket: "apps"}
-	w := newCloudy(t, map[string]http.Handler{"storage.googleapis.com": store})
+	w := newCloudy(t)
+	w.host("storage.googleapis.com", store)
+	w.begin()
 	store.Allow = func(token string) bool {
 		return w.clouds.Owner(token) == account+" for https://www.googleapis.com/auth/devstorage.read_only"
 	}
@@ -126,11 +145,11 @@ func TestBucketOfGoogle(t *testing.T) {
 // The token that the cluster gives out for a ServiceAccount is traded for the keys of its
 // role, and the store wants requests that are signed with these.
 func TestBucketOfAmazonAsAServiceAccount(t *testing.T) {
-	const role = "arn:aws:iam::123456789012:role/reader"
 	store := &buckettest.S3{Bucket: "apps", Region: "eu-west-1"}
-	w := newCloudy(t, map[string]http.Handler{"s3.fluxd.test": store}, "--feature-gates=ObjectLevelWorkloadIdentity=true")
-	w.clouds.Cluster = claims
-	want := w.Expand(role + " by system:serviceaccount:NS:reader for sts.amazonaws.com")
+	w := newCloudy(t)
+	w.host("s3.fluxd.test", store)
+	w.begin(objectLevel)
+	want := w.account()
 	store.Issued = func(access string) (secret, token string) {
 		secret, token, whose := w.clouds.Secret(access)
 		if whose != want {
@@ -140,7 +159,6 @@ func TestBucketOfAmazonAsAServiceAccount(t *testing.T) {
 		return secret, token
 	}
 	store.Put("config.yaml", w.Expand(configMap("web", "1")))
-	w.Create("apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: reader\n  namespace: NS\n  annotations: {eks.amazonaws.com/role-arn: " + role + "}\n")
 	spec := []string{"provider: aws", "endpoint: s3.fluxd.test", "region: eu-west-1", "bucketName: apps", "proxySecretRef: {name: proxy}"}
 	w.source("Bucket", "apps", append(spec, "serviceAccountName: reader")...)
 	w.apply("web", "Bucket", "apps")
@@ -153,6 +171,28 @@ func TestBucketOfAmazonAsAServiceAccount(t *testing.T) {
 	w.source("Bucket", "nobody", append(spec, "serviceAccountName: nobody")...)
 	_, message := world.Condition(w.Wait(api.BucketGVR, "nobody", harness.Failed(api.ReasonAuthenticationFailed)), "Ready")
 	world.Contains(t, "message", message, w.Namespace+"/nobody", "does not exist")
+}
+
+// The keys of the role are traded once more, for a login of the registry.
+func TestOCIOfAmazonAsAServiceAccount(t *testing.T) {
+	const host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+	w := newCloudy(t)
+	r := w.sources.registry(upstream.RegistryOptions{
+		Security: upstream.Security{Authority: w.authority, Hosts: []string{host}},
+		Username: "AWS", Password: "login of " + w.account(), Tokens: true, // which takes passwords of any length
+	})
+	w.ways[host] = r.Host()
+	w.begin(objectLevel)
+	revision := w.push(r, "apps/web", "1.0.0", files{"config.yaml": configMap("web", "1")})
+	spec := []string{"url: oci://" + host + "/apps/web", "ref: {tag: 1.0.0}", "provider: aws", "proxySecretRef: {name: proxy}"}
+	w.sources.source("OCIRepository", "web", append(spec, "serviceAccountName: reader")...)
+	w.apply("web", "OCIRepository", "web")
+	w.Wait(harness.Kustomized, "web", applied(revision))
+
+	// Without the account it is the process that asks, and nobody knows that one.
+	w.sources.source("OCIRepository", "nobody", spec...)
+	_, message := world.Condition(w.Wait(api.OCIRepositoryGVR, "nobody", harness.Failed(api.ReasonAuthenticationFailed)), "Ready")
+	world.Contains(t, "message", message, "spec.provider")
 }
 
 // claims returns whose a token of the cluster is, and what for. It trusts the token.
