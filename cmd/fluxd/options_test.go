@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/pkg/kube"
 )
 
 // parse reads a command line as run does.
@@ -78,6 +80,20 @@ func TestOptions(t *testing.T) {
 				t.Errorf("error %v does not name --%s", err, test.refused)
 			}
 		})
+	}
+}
+
+// Secrets are kept only where somebody tells of their changes.
+func TestKnownSecrets(t *testing.T) {
+	for args, want := range map[string]bool{"": true, "--feature-gates=DisableConfigWatchers=true": false} {
+		o, err := parse(t, strings.Fields(args)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &daemon{options: o, secrets: &kube.Secrets{}}
+		if got := d.known() != nil; got != want {
+			t.Errorf("%q: Secrets are kept: %t, want %t", args, got, want)
+		}
 	}
 }
 

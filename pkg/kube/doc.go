@@ -9,7 +9,8 @@
 //     managed fields, decoding object by object: one stored object that does
 //     not decode becomes an [Undecodable] and the rest of its kind goes on.
 //   - [Metadata] watches Secrets and ConfigMaps by name and version only.
-//   - [Reader] reads Secrets and ConfigMaps live.
+//   - [Reader] reads Secrets and ConfigMaps live; [Secrets] keeps what sources have
+//     read of Secrets until it changes.
 //   - [StatusWriter] is the only writer of status and finalizers.
 //   - [EventWriter] writes Kubernetes events.
 //   - [Mapper] maps kinds to resources from aggregated discovery.
