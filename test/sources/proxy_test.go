@@ -27,10 +27,15 @@ func TestOCIThroughAProxy(t *testing.T) {
 	w := newWorld(t)
 	r := w.registry(upstream.RegistryOptions{Security: upstream.Security{TLS: true}, Username: user, Password: password, Tokens: true})
 	revision := w.push(r, "private/web", "latest", files{"config.yaml": configMap("web", "1")})
+	_, digest, _ := strings.Cut(revision, "@")
+	if err := w.cosigner("ours").Sign(t.Context(), r, "private/web", digest); err != nil {
+		t.Fatal(err)
+	}
 	p := w.proxy(nil)
 	w.trust(r.Door)
 	w.login("login", password, r.Host())
-	w.source("OCIRepository", "web", ociURL(r, "private/web"), "secretRef: {name: login}", "certSecretRef: {name: trust}", "proxySecretRef: {name: proxy}")
+	w.source("OCIRepository", "web", ociURL(r, "private/web"), "secretRef: {name: login}", "certSecretRef: {name: trust}", "proxySecretRef: {name: proxy}",
+		"verify: {provider: cosign, secretRef: {name: ours}}")
 	w.Wait(api.OCIRepositoryGVR, "web", at(revision))
 	if n := p.Count(func(q upstream.Request) bool { return q.Method == http.MethodConnect && q.Status == http.StatusOK }); n == 0 {
 		t.Errorf("nothing went through the proxy: %v", p.Requests())

@@ -18,8 +18,8 @@ var errOther = errors.New("the bucket changed while it was fetched")
 func (a *one) fetch(ctx context.Context, source *bucket.Source, l *bucket.Listing) (sources.Snapshot, *bucket.Known, error) {
 	var snapshot sources.Snapshot
 	var known *bucket.Known
-	mine := false
-	tree, err := a.Store.Share(ctx, "bucket "+a.access+" "+l.Revision(), func(ctx context.Context) (_ *artifacts.Tree, err error) {
+	mine, key := false, "bucket "+a.access+" "+l.Revision()
+	tree, err := a.Store.Share(ctx, key, func(ctx context.Context) (_ *artifacts.Tree, err error) {
 		mine = true
 		snapshot, known, err = a.download(ctx, source, l)
 		if err == nil && snapshot.Revision != l.Revision() {
@@ -32,11 +32,12 @@ func (a *one) fetch(ctx context.Context, source *bucket.Source, l *bucket.Listin
 		return snapshot, known, nil
 	case errors.Is(err, errOther):
 		return a.download(ctx, source, l)
-	case mine || err != nil:
+	case err != nil:
 		return snapshot, known, err
+	case !mine:
+		snapshot, known = source.Made(tree, l)
 	}
-	snapshot, known = source.Made(tree, l)
-	return snapshot, known, nil
+	return snapshot, a.memory.same(key, known), nil
 }
 
 // download gets what neither the stored tree has nor the one that an unfinished fetch left.
