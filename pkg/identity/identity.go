@@ -205,6 +205,20 @@ func (c *Clouds) GCPToken(ctx context.Context, r Request) (Token, error) {
 	return a.gcpToken(ctx)
 }
 
+// Keep returns a token that somebody else gets, as long and as bounded as those of clouds
+// are kept. The key names it by everything that shapes it, but for the proxy of r; of r,
+// only that and For count.
+func (c *Clouds) Keep(ctx context.Context, r Request, key string, get func(context.Context) (Token, error)) (Token, error) {
+	if c == nil {
+		return get(ctx)
+	}
+	a := &asking{Clouds: c, Request: Request{Proxy: r.Proxy, For: r.For}}
+	return obtain(ctx, a, a.key("kept", key), func(ctx context.Context) (Token, time.Time, error) {
+		token, err := get(ctx)
+		return token, token.Expires, err
+	})
+}
+
 // Stats are counters of what was asked of clouds and of the cache.
 type Stats struct {
 	// Items is how many credentials are kept.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
+	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/sources/git"
 )
@@ -72,7 +73,7 @@ func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, se
 		return a.Refused(ctx, api.ReasonInvalidProviderConfiguration,
 			fmt.Errorf("%s: the data of a GitHub App and the provider github need each other", where))
 	case isApp:
-		err = a.apps.Authenticate(ctx, remote, data)
+		err = a.appAuth(ctx, remote, data)
 	case provider != v1.GitProviderGeneric: // the credentials are those of the cloud
 	case u.Scheme == "ssh":
 		err = sshAuth(remote, data)
@@ -86,6 +87,21 @@ func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, se
 		return a.AuthFailed(ctx, fmt.Errorf("%s: %w", where, err))
 	}
 	return nil
+}
+
+// appAuth adds a token of a GitHub App, one that is kept if there is one.
+func (a *one) appAuth(ctx context.Context, remote *git.Remote, data map[string][]byte) error {
+	app, err := git.ParseApp(data)
+	if err != nil {
+		return err
+	}
+	request := a.Identity("", "", remote.Proxy)
+	token, err := a.Clouds.Keep(ctx, request, attempt.DigestOf(data), func(ctx context.Context) (identity.Token, error) {
+		value, ends, err := app.Token(ctx, remote)
+		return identity.Token{Value: value, Expires: ends}, err
+	})
+	remote.Auth = app.Login(token.Value)
+	return err
 }
 
 // certificates returns the data of a Secret without the older names of a client's
