@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +19,8 @@ type secretServer struct {
 	*server
 	t       *testing.T
 	streams chan chan string // of the watches, in the order in which they were opened
-	refuse  bool             // to let Secrets be listed
-	asked   []string         // the versions that were watched from
+	refuse  atomic.Bool      // to let Secrets be listed
+	asked   []string         // the versions that were watched from; guarded by mu
 	secrets *Secrets
 }
 
@@ -30,7 +31,9 @@ func (s *secretServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Query().Get("watch") == "" {
 		return s.server.RoundTrip(r)
 	}
+	s.mu.Lock()
 	s.asked = append(s.asked, r.URL.Query().Get("resourceVersion"))
+	s.mu.Unlock()
 	stream := make(chan string)
 	s.streams <- stream
 	return watching(r, stream), nil
@@ -46,7 +49,7 @@ func withSecrets(t *testing.T, test func(*secretServer)) {
 			switch {
 			case r.URL.Path != "/api/v1/secrets":
 				return false
-			case s.refuse:
+			case s.refuse.Load():
 				refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden)
 			default:
 				w.Header().Set("Content-Type", "application/json")
@@ -132,11 +135,11 @@ func TestSecretsAreKeptUntilTheyChange(t *testing.T) {
 
 func TestSecretsWithoutAWatch(t *testing.T) {
 	withSecrets(t, func(s *secretServer) {
-		s.refuse = true
+		s.refuse.Store(true)
 		for range 3 {
 			s.read("token", 1)
 		}
-		s.refuse = false
+		s.refuse.Store(false)
 		time.Sleep(maxFollowPause)
 		synctest.Wait()
 		s.read("token", 1)
@@ -169,6 +172,8 @@ func TestSecretsWhoseWatchEnds(t *testing.T) {
 		synctest.Wait()
 		s.read("token", 1)
 		s.read("token", 1)
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if got := strings.Join(s.asked, " "); got != "100 107" {
 			t.Errorf("watched from the versions %s", got)
 		}
@@ -197,11 +202,13 @@ func TestSecretsThatAreNotKept(t *testing.T) {
 
 		// Something changes while it is being read.
 		s.secrets.Changed("edge", "token")
+		s.mu.Lock()
 		answer := s.answer
 		s.answer = func(w http.ResponseWriter, r *http.Request) bool {
 			s.secrets.Changed("edge", "another")
 			return answer(w, r)
 		}
+		s.mu.Unlock()
 		s.read("token", 1)
 		s.read("token", 1)
 	})
