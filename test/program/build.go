@@ -22,6 +22,10 @@ type Module struct {
 	Cache     string // the folder for it in the user's cache
 	Title     string // for people, with its article
 	Takes     string // how long a build takes, for people
+
+	// Recipe says that the module does not become the program but makes it: it is
+	// run with the path to put the program at.
+	Recipe bool
 }
 
 // Build returns the path of the program, and builds it first if the cache has
@@ -32,22 +36,11 @@ func (m Module) Build(ctx context.Context, progress io.Writer) (string, error) {
 	if progress == nil {
 		progress = io.Discard
 	}
-	source, err := m.sourceDir()
-	if err != nil {
-		return "", err
+	source, binary, err := m.place(ctx)
+	if err != nil || use(binary) {
+		return binary, err
 	}
-	key, err := cacheKey(ctx, source, m.LinkFlags)
-	if err != nil {
-		return "", fmt.Errorf("identify the sources of %s: %w", m.Title, err)
-	}
-	dir, err := CacheDir(m.Cache)
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, key, m.Name)
-	if use(binary) {
-		return binary, nil
-	}
+	dir := filepath.Dir(filepath.Dir(binary))
 	defer report(progress, fmt.Sprintf("building %s (first time only, takes %s)", m.Title, m.Takes))()
 	unlock, err := Lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
@@ -57,11 +50,30 @@ func (m Module) Build(ctx context.Context, progress io.Writer) (string, error) {
 	if use(binary) {
 		return binary, nil
 	}
-	if err := compile(ctx, source, m.LinkFlags, binary); err != nil {
+	if err := m.compile(ctx, source, binary); err != nil {
 		return "", fmt.Errorf("build %s: %w", m.Title, err)
 	}
 	forgetOld(dir)
 	return binary, nil
+}
+
+// Built returns the path of the program if the cache has it.
+func (m Module) Built(ctx context.Context) (binary string, ok bool, err error) {
+	_, binary, err = m.place(ctx)
+	return binary, err == nil && use(binary), err
+}
+
+// place returns the folder of the module and where in the cache its program belongs.
+func (m Module) place(ctx context.Context) (source, binary string, err error) {
+	if source, err = m.sourceDir(); err != nil {
+		return "", "", err
+	}
+	key, err := cacheKey(ctx, source, m.LinkFlags)
+	if err != nil {
+		return "", "", fmt.Errorf("identify the sources of %s: %w", m.Title, err)
+	}
+	dir, err := CacheDir(m.Cache)
+	return source, filepath.Join(dir, key, m.Name), err
 }
 
 // use tells whether binary exists, and marks it as used just now.
@@ -77,18 +89,22 @@ func exists(path string) bool {
 
 // compile builds the module in source and puts the program in place only when
 // it is whole.
-func compile(ctx context.Context, source, linkFlags, binary string) error {
+func (m Module) compile(ctx context.Context, source, binary string) error {
 	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
 		return err
 	}
 	part := binary + ".part"
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags", linkFlags, "-o", part, ".")
+	args := []string{"build", "-buildvcs=false", "-ldflags", m.LinkFlags, "-o", part, "."}
+	if m.Recipe {
+		args = []string{"run", "-buildvcs=false", ".", part}
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, bytes.TrimSpace(output.Bytes()))
+		return fmt.Errorf("go %s: %w\n%s", args[0], err, bytes.TrimSpace(output.Bytes()))
 	}
 	return os.Rename(part, binary)
 }

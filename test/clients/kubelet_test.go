@@ -1,0 +1,99 @@
+package clients
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fluxd/fluxd/test/harness/world"
+)
+
+var (
+	pods  = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	nodes = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+)
+
+// startKubelet plays the part of the kubelet of the node that the Pod of fluxd runs on,
+// as far as logs go: what the API server is asked for as the logs of the Pod is what
+// the daemon of this test has logged. It returns the name of the Pod.
+func startKubelet(t *testing.T) (pod string) {
+	t.Helper()
+	list, err := cluster.Dynamic.Resource(pods).Namespace(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=fluxd"})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("there are %d Pods of fluxd: %v", len(list.Items), err)
+	}
+	pod = list.Items[0].GetName()
+	node := world.Field(&list.Items[0], "spec", "nodeName")
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/containerLogs/"+namespace+"/"+pod+"/manager" {
+			http.NotFound(w, r)
+			return
+		}
+		lines := daemon.Logs()
+		if tail := r.URL.Query().Get("tailLines"); tail != "" {
+			n := 0
+			if _, err := fmt.Sscan(tail, &n); err == nil {
+				lines = lines[max(0, len(lines)-n):]
+			}
+		}
+		_, _ = fmt.Fprintln(w, strings.Join(lines, "\n"))
+	}))
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	host, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "https://"), ":")
+	// The simulated nodes have no host name, which is where the API server connects to.
+	patch := fmt.Sprintf(`{"status":{"addresses":[{"type":"Hostname","address":%q}],"daemonEndpoints":{"kubeletEndpoint":{"Port":%s}}}}`, host, port)
+	if _, err := cluster.Dynamic.Resource(nodes).Patch(t.Context(), node, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		undo := []byte(`{"status":{"addresses":null,"daemonEndpoints":null}}`)
+		_, _ = cluster.Dynamic.Resource(nodes).Patch(context.Background(), node, types.MergePatchType, undo, metav1.PatchOptions{}, "status") // nobody else reads logs
+	})
+	return pod
+}
+
+// The log of the daemon is read through the API server, as that of its Pod.
+func TestLogs(t *testing.T) {
+	w := newFluxWorld(t, files{"app/config.yaml": configMap("config", "1")})
+	pod := startKubelet(t)
+	w.git("repo")
+	w.kustomization("app", "repo", "./app")
+	w.kustomization("none", "repo", "./none")
+	w.Wait(kustomizations, "app", ready)
+	w.Wait(kustomizations, "none", saysReady("path not found"))
+	if err := daemon.Logged(t.Context(), `"namespace":"`+w.Namespace+`"`, `"level":"error"`); err != nil {
+		t.Fatal(err)
+	}
+
+	raw := w.Kubectl("-n", namespace, "logs", pod, "-c", "manager")
+	for line := range strings.Lines(raw) {
+		if !strings.HasPrefix(line, `{"level":"`) || len(line) >= 64<<10 {
+			t.Errorf("a line of the log: %.200s", line)
+		}
+	}
+	every := w.flux("logs", "--all-namespaces", "--flux-namespace="+namespace)
+	lacks(t, every, "✗", "parse error")
+	world.Equal(t, "lines", strings.Count(raw, "\n")+1, strings.Count(every, "\n"))
+
+	own := w.flux("logs", "--flux-namespace="+namespace)
+	says(t, own, "info Kustomization/app."+w.Namespace+" - ")
+	says(t, own, "info GitRepository/repo."+w.Namespace+" - ")
+	errors := w.flux("logs", "--flux-namespace="+namespace, "--level=error", "--kind=Kustomization", "--name=none")
+	says(t, errors, "error Kustomization/none."+w.Namespace+" - ", "path not found")
+	lacks(t, errors, "info", "Kustomization/app", "GitRepository")
+	tail := w.flux("logs", "--all-namespaces", "--flux-namespace="+namespace, "--tail=3")
+	if n := strings.Count(tail, "\n"); n != 3 {
+		t.Errorf("%d lines of three:\n%s", n, tail)
+	}
+	says(t, w.refused("logs", "--flux-namespace="+w.Namespace), "✗ no Flux pods found in namespace \""+w.Namespace+"\"")
+}

@@ -1,0 +1,80 @@
+package clients
+
+import (
+	"context"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fluxd/fluxd/test/controlplane"
+	"github.com/fluxd/fluxd/test/harness"
+)
+
+// The command line takes fluxd off a cluster, while the daemon runs and has work to do.
+// What it applied stays, and nothing hangs.
+func TestUninstall(t *testing.T) {
+	needFlux(t)
+	ctx := t.Context()
+	plane, err := controlplane.Start(ctx, controlplane.Options{Users: []controlplane.User{account}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c, d, err := install(ctx, plane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := makeWorld(t, c, files{"app/config.yaml": configMap("config", "1"), "app/web.yaml": deployment("web")})
+	w.git("repo")
+	w.kustomization("app", "repo", "./app", "wait: true")
+	w.kustomization("rest", "repo", "./app", "suspend: true")
+	w.push("latest", files{"config.yaml": configMap("other", "1")})
+	w.Create(w.Manifest(sourceVersion, "OCIRepository", "oci", "url: "+w.url(""), "insecure: true"))
+	w.Create(w.Manifest(sourceVersion, "HelmRepository", "charts", "url: "+charts.URL))
+	w.Create(w.Manifest(sourceVersion, "HelmChart", "chart", "chart: web", "sourceRef: {kind: HelmRepository, name: charts}"))
+	w.Wait(kustomizations, "app", ready)
+	before := w.Get(harness.ConfigMaps, "config")
+
+	says(t, w.flux("uninstall", "--dry-run", "--namespace="+namespace), "✔ Deployment/"+namespace+"/fluxd deleted (dry run)", "✔ uninstall finished")
+	says(t, w.refused("uninstall", "--namespace="+namespace), "Flux is managed by fluxd", "aborting")
+
+	w.commit(files{"app/config.yaml": configMap("config", "2")})
+	w.Request(harness.Sources, "repo")
+	out := w.flux("uninstall", "--silent", "--namespace="+namespace)
+	says(t, out, "► deleting components in "+namespace+" namespace", "✔ Deployment/"+namespace+"/fluxd deleted",
+		"► deleting toolkit.fluxcd.io finalizers in all namespaces", "✔ Kustomization/"+w.Namespace+"/app finalizers deleted",
+		"► deleting toolkit.fluxcd.io custom resource definitions", "✔ CustomResourceDefinition/kustomizations.kustomize.toolkit.fluxcd.io deleted",
+		"✔ Namespace/"+namespace+" deleted", "✔ uninstall finished")
+	lacks(t, out, "✗")
+	gone, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, err := c.Wait(gone, harness.Namespaces, "", namespace, harness.Gone); err != nil {
+		t.Error(err)
+	}
+	if left, err := c.Kubectl(gone, "get", "crd,clusterrole,clusterrolebinding", "-l", "app.kubernetes.io/part-of=flux", "-o", "name"); err != nil || left != "" {
+		t.Errorf("what is left of the installation: %s %v", left, err)
+	}
+	after := w.Get(harness.ConfigMaps, "config")
+	if after == nil || after.GetDeletionTimestamp() != nil || after.GetUID() != before.GetUID() {
+		t.Errorf("what was applied went: %v", after)
+	}
+	if w.Get(harness.Deployments, "web") == nil {
+		t.Error("the Deployment that was applied went")
+	}
+
+	// The process, which has neither rights nor kinds any more, ends when it is told to.
+	if err := end(d); err != nil {
+		t.Error(err)
+	}
+	// The namespaces of users are not held up by what fluxd has left in them.
+	if err := c.Dynamic.Resource(harness.Namespaces).Delete(ctx, w.Namespace, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Wait(gone, harness.Namespaces, "", w.Namespace, harness.Gone); err != nil {
+		t.Error(err)
+	}
+}
