@@ -27,7 +27,7 @@ func newLogger(level, encoding string, w io.Writer) (logr.Logger, error) {
 		encoder = zapcore.NewConsoleEncoder(keys)
 	}
 	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), threshold)
-	log := zapr.NewLogger(zap.New(core))
+	log := zapr.NewLogger(zap.New(brief{core}))
 	klog.SetLogger(log.WithName("client-go"))
 	return log, nil
 }

@@ -62,3 +62,26 @@ func TestLogLevels(t *testing.T) {
 		}
 	}
 }
+
+// A line stays below the 64 KiB that flux logs reads at most.
+func TestLogLinesAreShort(t *testing.T) {
+	var out bytes.Buffer
+	log, err := newLogger("info", "json", &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("\"quoted\"\n", 1<<16)
+	log.WithValues("more", long).Error(errors.New(long), long, "key", long)
+	if out.Len() >= 64<<10 {
+		t.Errorf("a line has %d bytes", out.Len())
+	}
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"msg", "error", "key", "more"} {
+		if text, _ := line[key].(string); !strings.HasPrefix(text, "\"quoted\"\n") || !strings.HasSuffix(text, "...") {
+			t.Errorf("%s: %.40s", key, text)
+		}
+	}
+}

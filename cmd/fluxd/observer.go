@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	// recorderQueue and notifierQueue are how many facts may wait for each.
+	// journalQueue, recorderQueue and notifierQueue are how many facts may wait for
+	// each.
+	journalQueue  = 1024
 	recorderQueue = 1024
 	notifierQueue = 1024
 )
@@ -43,6 +45,7 @@ func (o observer) LostWakeup(engine.Key) { o.metrics.LostWakeup() }
 // observeFacts connects the observers to the bus.
 func (d *daemon) observeFacts() error {
 	ctx, instance := context.Background(), identity()
+	d.bus.Observe(ctx, "journal", journalQueue, events.NewJournal(d.log.WithName("journal")).Handle)
 	if d.options.recordEvents {
 		writer, err := kube.NewEventWriter(d.clients)
 		if err != nil {

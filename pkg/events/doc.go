@@ -10,6 +10,7 @@
 //
 //   - [Recorder] writes facts as Kubernetes events. A fact that repeats within
 //     ten minutes raises the count of the event that it made.
+//   - [Journal] logs facts that are no failures, where flux logs finds them.
 //   - [Notifier] posts facts to a notification endpoint in the wire format of
 //     Flux. A [Trace] fact is never forwarded.
 //
