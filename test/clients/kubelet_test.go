@@ -83,7 +83,9 @@ func TestLogs(t *testing.T) {
 	}
 	every := w.flux("logs", "--all-namespaces", "--flux-namespace="+namespace)
 	lacks(t, every, "✗", "parse error")
-	world.Equal(t, "lines", strings.Count(raw, "\n")+1, strings.Count(every, "\n"))
+	if shown, logged := strings.Count(every, "\n"), strings.Count(raw, "\n"); shown < logged {
+		t.Errorf("%d of %d lines are shown:\n%s", shown, logged, every)
+	}
 
 	own := w.flux("logs", "--flux-namespace="+namespace)
 	says(t, own, "info Kustomization/app."+w.Namespace+" - ")

@@ -182,5 +182,5 @@ func TestExternalArtifact(t *testing.T) {
 		"conditions":[{"type":"Ready","status":"True","reason":"Succeeded","message":"made","lastTransitionTime":"2024-01-01T00:00:00Z"}],
 		"artifact":{"revision":"latest@`+digest+`","digest":"`+digest+`","url":"http://127.0.0.1:1/web.tar.gz","path":"web.tar.gz","lastUpdateTime":"2024-01-01T00:00:00Z"}}}`)
 	world.Equal(t, "row", []string{"web", "latest@sha256:00000000", "Maker/" + w.Namespace + "/maker", "True", "made"}, row(t, w.flux("get", "source", "external"), "web"))
-	says(t, w.flux("export", "source", "external", "web"), "kind: ExternalArtifact", "name: x", "sourceRef:")
+	says(t, w.flux("export", "source", "external", "web"), "kind: ExternalArtifact", "name: web", "sourceRef:")
 }
