@@ -52,6 +52,8 @@ var sideways = []struct{ from, to, why string }{
 	{"pkg/kube", "pkg/api", "the cache and the writer are typed: they hand out objects of our kinds"},
 	{"pkg/api/scheme", "pkg/api/...", "the scheme is the list of all types"},
 	{"pkg/sources/...", "pkg/sources/ignore", "which files a source leaves out is the same question for every protocol"},
+	{"pkg/render/helm", "pkg/sources/helm", "what a chart is, and what of one can be unpacked safely, is one question"},
+	{"pkg/render/helm", "pkg/render/kustomize", "post-renderers are builds"},
 	{"pkg/sources/...", "pkg/sources/signature", "signatures are checked the same way whatever was signed"},
 }
 
