@@ -14,6 +14,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/decrypt"
 	"github.com/fluxd/fluxd/pkg/sources/external"
@@ -97,7 +98,7 @@ type ConfigMapName struct{ Namespace, Name string }
 func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, appliers *clusters.Clusters, objects Objects, configs Configs, bus Publisher, o Options) reconcilers.Plugin {
 	r := &reconciler{
 		store: store, builder: builder, builds: builds, tenancy: tenancyOf(appliers),
-		objects: objects, configs: configs, bus: bus, options: o, resyncs: newResyncs(o.FullResync), judges: newJudges(),
+		objects: objects, configs: configs, bus: bus, options: o, resyncs: consumer.NewResyncs(o.FullResync), judges: consumer.NewJudges(apply.NewRules),
 	}
 	return reconcilers.For(api.KustomizationGVK, r, reconcilers.Options{
 		Workers: o.Workers, Finalizer: true,
@@ -134,8 +135,8 @@ type reconciler struct {
 	configs Configs
 	bus     Publisher
 	options Options
-	resyncs *resyncs
-	judges  *judges
+	resyncs *consumer.Resyncs
+	judges  *consumer.Judges[*apply.Rules]
 }
 
 // References implements [reconcilers.Reconciler].
