@@ -26,6 +26,9 @@ type Request struct {
 	Rules *Rules
 	// Force replaces objects whose change the API server refuses as immutable.
 	Force bool
+	// Repair is for a plan that sets back what others have changed: objects with the
+	// mark of [Config.DriftKey], wanted or live, are left alone.
+	Repair bool
 	// Resync compares every object with the server, whatever is remembered.
 	Resync bool
 }
@@ -49,6 +52,7 @@ type Plan struct {
 	// not served.
 	uncertain bool
 	force     bool
+	repair    bool
 	ignore    *ignoreRules
 }
 
@@ -80,7 +84,7 @@ func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
 	}
 	a.store.agree(r.Owner, ignore, r.Rules)
 	a.store.disarm(r.Owner)
-	p := &Plan{Owner: r.Owner, mapper: a.mapper(), force: r.Force, ignore: a.store.terms(r.Owner).ignore}
+	p := &Plan{Owner: r.Owner, mapper: a.mapper(), force: r.Force, repair: r.Repair, ignore: a.store.terms(r.Owner).ignore}
 	if err := a.steps(p, r); err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
 	a.attach(p)
 	a.recall(ctx, p, r.Inventory)
 	for _, s := range p.steps {
-		s.verdict = decide(s.facts(a.by(r.Owner), r.Resync))
+		s.verdict = decide(s.facts(a.by(r.Owner), r))
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -130,7 +134,7 @@ func (a *Applier) steps(p *Plan, r Request) error {
 
 // step returns the step of one prepared object.
 func (a *Applier) step(p *Plan, obj *unstructured.Unstructured) *step {
-	s := &step{obj: obj, entry: EntryOf(obj), marks: marksOf(obj, a.cfg.MarkPrefix)}
+	s := &step{obj: obj, entry: EntryOf(obj), marks: a.reducer.marks(obj)}
 	s.stage = stageOf(s.entry.GroupKind(), a.cfg.StageKinds)
 	s.skip = p.ignore.pointers(obj)
 	s.want = mix(a.reducer.hash.value(obj.Object, nil), p.ignore.sum())

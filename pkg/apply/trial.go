@@ -70,9 +70,13 @@ func (r *run) compare(ctx context.Context, t *trial, dry *unstructured.Unstructu
 	if !t.known || !t.here {
 		// A forced apply changes only what we send, so the marks that others put on
 		// an object nobody knew are in its result.
-		live = marksOf(dry, r.cfg.MarkPrefix)
+		live = r.reducer.marks(dry)
 	}
-	if live&hands != 0 || t.marks&markIfNotPresent != 0 {
+	off := hands
+	if r.plan.repair {
+		off |= markNoRepair
+	}
+	if live&off != 0 || t.marks&markIfNotPresent != 0 {
 		t.action, t.verdict = Skipped, hold
 		return
 	}
@@ -127,7 +131,7 @@ func (r *run) equal(ctx context.Context, t *trial, dry *unstructured.Unstructure
 
 // applyObject sends the object of t.
 func (r *run) applyObject(ctx context.Context, t *trial, dryRun bool) (*unstructured.Unstructured, error) {
-	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, Force: new(true)}
+	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, FieldValidation: r.validation(), Force: new(true)}
 	if dryRun {
 		o.DryRun = []string{metav1.DryRunAll}
 	}
@@ -137,7 +141,7 @@ func (r *run) applyObject(ctx context.Context, t *trial, dryRun bool) (*unstruct
 			return nil, err
 		}
 		obj, err := r.resource(t.served, t.key).Patch(ctx, t.key.name, types.ApplyPatchType, data, o)
-		if err == nil || !t.cutUndeclared(err) {
+		if err == nil || r.cfg.Strict || !t.cutUndeclared(err) {
 			return obj, err
 		}
 	}

@@ -19,6 +19,8 @@ const (
 var (
 	// ErrNoRelease says that there is no revision of the release.
 	ErrNoRelease = errors.New("release: not found")
+	// ErrNoDeployed says that there is no revision to upgrade.
+	ErrNoDeployed = errors.New("has no deployed releases")
 	// ErrNameInUse says that a release of the name exists already.
 	ErrNameInUse = errors.New("cannot reuse a name that is still in use")
 	// ErrPending says that another action on the release is under way.

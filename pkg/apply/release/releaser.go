@@ -5,25 +5,6 @@ import (
 	"errors"
 )
 
-// Last returns the last revision of a release, or nil. If it is the one that the owner
-// was told of before, this costs one request for names and versions. A revision that
-// cannot be read is an error.
-func (r *Releaser) Last(ctx context.Context, t Target, tag Tag) (*Observation, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Revision returns one revision, or nil.
-func (r *Releaser) Revision(ctx context.Context, t Target, version int, tag Tag) (*Observation, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Current returns the chart and the values of the revision that an upgrade replaces:
-// the last one that is deployed, or else the last. It is for upgrades that preserve
-// values.
-func (r *Releaser) Current(ctx context.Context, t Target) (*Chart, map[string]any, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
 // Install makes the first revision of a release.
 func (r *Releaser) Install(ctx context.Context, t Target, in Install) (Step, error) {
 	return Step{}, errors.ErrUnsupported

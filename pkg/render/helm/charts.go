@@ -1,14 +1,15 @@
 package helm
 
 import (
+	"cmp"
+	"container/list"
 	"context"
 	"errors"
 	"io/fs"
-	"iter"
+	"sync"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
-	"github.com/fluxd/fluxd/pkg/render/kustomize"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 )
 
@@ -39,48 +40,164 @@ type ChartOptions struct {
 // Charts loads charts and has each only once. It is safe for concurrent use.
 type Charts struct {
 	options ChartOptions
+
+	mu         sync.Mutex // guards the fields below
+	loaded     map[string]*entry
+	recent     *list.List // of *entry with a chart, most recently used first
+	used       int64
+	identities map[string]Identity
+	timer      *time.Timer // nil while nothing is loaded
+	stats      ChartStats
 }
 
-// NewCharts returns an empty one.
-func NewCharts(o ChartOptions) *Charts { return &Charts{options: o} }
+// entry is a chart that is loaded, or being loaded.
+type entry struct {
+	digest  string
+	done    chan struct{} // closed when the fields below are set
+	chart   *Chart
+	err     error
+	at      time.Time // of the last use
+	element *list.Element
+}
 
-// Load returns the chart of an artifact. Digest is that of the artifact, for which
-// [Charts] vouches that it is loaded once; tree is read only if it has to be. A tree is
-// one packaged chart, or the files of one in a folder or without. Memory is charged with
-// what is loaded; nil is without bounds. Errors wrap [ErrChart].
+// ChartStats are counters and gauges for metrics.
+type ChartStats struct {
+	// Charts are loaded and Used are the bytes that they take.
+	Charts       int
+	Used, Budget int64
+	// Hits found a chart loaded, Loads loaded it.
+	Hits, Loads uint64
+}
+
+// mostIdentities bounds the identities that are remembered.
+const mostIdentities = 4096
+
+// NewCharts returns an empty one.
+func NewCharts(o ChartOptions) *Charts {
+	o.Budget, o.Idle = cmp.Or(o.Budget, 32<<20), cmp.Or(o.Idle, 2*time.Minute)
+	return &Charts{options: o, loaded: make(map[string]*entry), recent: list.New(), identities: make(map[string]Identity)}
+}
+
+// Load returns the chart of an artifact. Digest is that of the artifact, by which the
+// chart is shared; tree is read only if it has to be. A tree is one packaged chart, or
+// the files of a chart at its root or in the only folder there. Memory is charged with
+// what is loaded; nil is without bounds. Errors wrap [ErrChart], unless they are those of
+// reading the tree.
 func (c *Charts) Load(ctx context.Context, digest string, tree fs.FS, memory *artifacts.Share) (*Chart, error) {
-	return nil, errors.ErrUnsupported
+	for {
+		e, mine := c.claim(digest)
+		if mine {
+			c.fill(ctx, e, tree, memory)
+		}
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		switch {
+		case e.err == nil:
+			return e.chart, nil
+		case mine || !(errors.Is(e.err, context.Canceled) || errors.Is(e.err, context.DeadlineExceeded)):
+			return nil, e.err
+		}
+		// Whoever was loading it was stopped: then it is our turn.
+	}
 }
 
 // Identity returns what the chart of an artifact says that it is. The answer for a
 // digest is remembered, long after the chart itself is not.
 func (c *Charts) Identity(ctx context.Context, digest string, tree fs.FS, memory *artifacts.Share) (Identity, error) {
-	return Identity{}, errors.ErrUnsupported
+	c.mu.Lock()
+	id, known := c.identities[digest]
+	c.mu.Unlock()
+	if known {
+		return id, nil
+	}
+	chart, err := c.Load(ctx, digest, tree, memory)
+	if err != nil {
+		return Identity{}, err
+	}
+	return chart.id, nil
 }
 
-// Renderer renders charts. It is safe for concurrent use.
-type Renderer struct {
-	kustomize *kustomize.Builder
+// Stats returns the counters as they are now.
+func (c *Charts) Stats() ChartStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Charts, s.Used, s.Budget = c.recent.Len(), c.used, c.options.Budget
+	return s
 }
 
-// NewRenderer returns a renderer whose post-renderers build with k.
-func NewRenderer(k *kustomize.Builder) *Renderer { return &Renderer{kustomize: k} }
-
-// CRD is an object in one of the crds folders of a chart.
-type CRD struct {
-	// File is where it comes from, as in web/charts/db/crds/a.yaml.
-	File string
-	// Object is the decoded object, which the caller owns. Labels of the owner are
-	// set, unless it is Foreign.
-	Object map[string]any
-	// Foreign says that it is no CustomResourceDefinition: it is listed in the
-	// inventory, not applied.
-	Foreign bool
+// claim returns the entry of a digest, and whether it is new and so up to the caller.
+func (c *Charts) claim(digest string) (e *entry, mine bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.loaded[digest]; ok {
+		if e.element != nil {
+			c.stats.Hits++
+			e.at = time.Now()
+			c.recent.MoveToFront(e.element)
+		}
+		return e, false
+	}
+	e = &entry{digest: digest, done: make(chan struct{})}
+	c.loaded[digest] = e
+	return e, true
 }
 
-// CRDs yields the objects in the crds folders of the chart and of those of its
-// subcharts that the values enable, one after the other: no two of them need to be in
-// memory at once. It ends with the first error.
-func CRDs(in Input) iter.Seq2[CRD, error] {
-	return func(yield func(CRD, error) bool) { yield(CRD{}, errors.ErrUnsupported) }
+// fill loads the chart of an entry. What failed is not remembered.
+func (c *Charts) fill(ctx context.Context, e *entry, tree fs.FS, memory *artifacts.Share) {
+	limits := c.options.Limits
+	limits.Memory = memory
+	chart, err := load(ctx, tree, limits)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(e.done)
+	if e.chart, e.err = chart, err; err != nil {
+		delete(c.loaded, e.digest)
+		return
+	}
+	c.stats.Loads++
+	c.remember(e.digest, chart.id)
+	e.at, e.element = time.Now(), c.recent.PushFront(e)
+	for c.used += chart.cost; c.used > c.options.Budget; {
+		c.drop(c.recent.Back().Value.(*entry))
+	}
+	if c.timer == nil && c.recent.Len() > 0 {
+		c.timer = time.AfterFunc(c.options.Idle, c.sweep)
+	}
+}
+
+// remember keeps the identity of a chart. With too many of them one has to go, whichever.
+func (c *Charts) remember(digest string, id Identity) {
+	for other := range c.identities {
+		if len(c.identities) < mostIdentities {
+			break
+		}
+		delete(c.identities, other)
+	}
+	c.identities[digest] = id
+}
+
+// drop lets go of a chart. Who uses it still has it. mu is held.
+func (c *Charts) drop(e *entry) {
+	delete(c.loaded, e.digest)
+	c.recent.Remove(e.element)
+	c.used -= e.chart.cost
+}
+
+// sweep lets go of the charts that nobody has asked for.
+func (c *Charts) sweep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for back := c.recent.Back(); back != nil; back = c.recent.Back() {
+		e := back.Value.(*entry)
+		if rest := c.options.Idle - time.Since(e.at); rest > 0 {
+			c.timer.Reset(rest)
+			return
+		}
+		c.drop(e)
+	}
+	c.timer = nil
 }

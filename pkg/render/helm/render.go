@@ -3,7 +3,9 @@ package helm
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
+	"github.com/fluxd/fluxd/pkg/render/kustomize"
 )
 
 // The forms in which a release is stored. The kind need not import Helm for them.
@@ -91,7 +94,7 @@ type Limits struct {
 	// value that a function makes; 32 MiB.
 	Output int64
 	// Written is how many bytes may be written in all, also such as are used only to
-	// make others of; 1 GiB.
+	// make others of; 256 MiB.
 	Written int64
 	// Steps is how many rounds of loops and calls of functions there may be;
 	// 50 million.
@@ -106,7 +109,7 @@ type Limits struct {
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		Output: cmp.Or(l.Output, 32<<20), Written: cmp.Or(l.Written, 1<<30), Steps: cmp.Or(l.Steps, 50_000_000),
+		Output: cmp.Or(l.Output, 32<<20), Written: cmp.Or(l.Written, 256<<20), Steps: cmp.Or(l.Steps, 50_000_000),
 		Depth: cmp.Or(l.Depth, 1500), Nodes: cmp.Or(l.Nodes, 2_000_000), Time: cmp.Or(l.Time, time.Minute),
 	}
 }
@@ -128,9 +131,70 @@ type Output struct {
 	Warnings []string
 }
 
+// Renderer renders charts. It is safe for concurrent use.
+type Renderer struct {
+	kustomize *kustomize.Builder
+}
+
+// NewRenderer returns a renderer whose post-renderers build with k.
+func NewRenderer(k *kustomize.Builder) *Renderer { return &Renderer{kustomize: k} }
+
 // Render renders a chart. It blocks for as long as templates run, which is until ctx
 // ends or a limit is reached at the latest; one function of a template that has begun is
 // waited for, such as the making of a key.
 func (r *Renderer) Render(ctx context.Context, in Input) (Output, error) {
-	return Output{}, errors.ErrUnsupported
+	u, m, err := prepare(&in)
+	if err != nil {
+		return Output{}, err
+	}
+	kube := in.Capabilities.view().KubeVersion
+	if wanted := u.meta.KubeVersion; wanted != "" && !fits(wanted, kube.String()) {
+		return Output{}, fmt.Errorf("%w: chart requires kubeVersion: %s which is incompatible with Kubernetes %s", ErrChart, wanted, kube.Version)
+	}
+	values, err := m.coalesce(u, in.Values)
+	if err != nil {
+		return Output{}, err
+	}
+	if !in.SkipSchema {
+		if err := validate(ctx, u, values, in.Limits); err != nil {
+			return Output{}, err
+		}
+	}
+	files, err := run(ctx, &in, u, values)
+	if err != nil {
+		return Output{}, err
+	}
+	out := Output{Notes: takeNotes(u, files), Chart: u.stored()}
+	if files, err = r.postRender(ctx, &in.PostRender, files, in.Limits); err != nil {
+		return Output{}, err
+	}
+	s, err := split(files, m.warn)
+	if err != nil {
+		return Output{}, err
+	}
+	out.Hooks, out.Manifest, out.Warnings = s.hooks, s.stream(), m.warnings
+	return out, nil
+}
+
+// prepare returns the view of the chart that the values decide.
+func prepare(in *Input) (*unit, *merger, error) {
+	u, m := newUnit(in.Chart.stored, nil), &merger{}
+	if in.Version != "" {
+		u.meta.Version = in.Version
+	}
+	if err := m.decide(u, in.Values, ""); err != nil {
+		return nil, nil, err
+	}
+	return u, m, m.imports(u)
+}
+
+// takeNotes removes the notes of all charts and returns those of u.
+func takeNotes(u *unit, files rendered) string {
+	notes := files[path.Join(u.name(), "templates", "NOTES.txt")]
+	for name := range files {
+		if strings.HasSuffix(name, "NOTES.txt") {
+			delete(files, name)
+		}
+	}
+	return notes
 }
