@@ -54,6 +54,7 @@ var sideways = []struct{ from, to, why string }{
 	{"pkg/api/scheme", "pkg/api/...", "the scheme is the list of all types"},
 	{"pkg/sources/...", "pkg/sources/ignore", "which files a source leaves out is the same question for every protocol"},
 	{"pkg/reconcilers/consumer", "pkg/apply", "what health is judged by is asked for in specs and used by apply"},
+	{"pkg/reconcilers/consumer", "pkg/sources/external", "artifacts of others are opened where they are consumed"},
 	{"pkg/render/helm", "pkg/sources/helm", "what a chart is, and what of one can be unpacked safely, is one question"},
 	{"pkg/render/helm", "pkg/render/kustomize", "post-renderers are builds"},
 	{"pkg/sources/...", "pkg/sources/signature", "signatures are checked the same way whatever was signed"},

@@ -14,6 +14,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/bucket"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmchart"
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmrepository"
@@ -123,7 +124,7 @@ func (d Deps) gitRepository(namespace, name string) (*sourcev1.GitRepository, bo
 }
 
 // externals returns nothing rather than a nil fetcher.
-func (d Deps) externals() kustomization.Externals {
+func (d Deps) externals() consumer.Externals {
 	if d.Externals == nil {
 		return nil
 	}

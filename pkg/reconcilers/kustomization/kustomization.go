@@ -17,7 +17,6 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/decrypt"
-	"github.com/fluxd/fluxd/pkg/sources/external"
 )
 
 // Objects returns the cached object of a kind and name, and whether there is
@@ -25,11 +24,6 @@ import (
 type Objects interface {
 	Get(kind schema.GroupKind, namespace, name string) (api.Object, bool)
 	SourceOf(kind schema.GroupKind, namespace, name string) (api.Source, bool)
-}
-
-// Externals opens the artifacts that others offer; [external.Fetcher] is one.
-type Externals interface {
-	Open(owner artifacts.Owner, a external.Artifact) (t *artifacts.Tree, release func(), err error)
 }
 
 // Configs reads Secrets and ConfigMaps live. The error of a missing one satisfies
@@ -57,7 +51,7 @@ type Options struct {
 	// looking again without having been woken.
 	RequeueDependency time.Duration
 	// Externals is for sources of the kind ExternalArtifact; nil refuses them.
-	Externals Externals
+	Externals consumer.Externals
 	// FullResync is how often everything is compared with the API server,
 	// whatever is remembered.
 	FullResync time.Duration
