@@ -191,3 +191,11 @@ func (s *store) intact(src *source, k key, by author) bool {
 	}
 	return sl.left.author == by && !sl.drifted()
 }
+
+// Expect has the kinds of entries watched, and their objects judged by rules from now
+// on. It is for an owner that is not planned for now, and changes nothing for one whose
+// plan had the same.
+func (a *Applier) Expect(owner Owner, entries Inventory, rules *Rules) {
+	a.store.agree(owner, a.store.terms(owner).ignore, rules)
+	a.Watch(owner, entries)
+}

@@ -19,6 +19,8 @@ const (
 var (
 	// ErrNoRelease says that there is no revision of the release.
 	ErrNoRelease = errors.New("release: not found")
+	// ErrName says that a text is no name for a release.
+	ErrName = errors.New("invalid release name, must consist of lower case letters, digits, dashes and dots and not exceed 53 characters")
 	// ErrNoDeployed says that there is no revision to upgrade.
 	ErrNoDeployed = errors.New("has no deployed releases")
 	// ErrNameInUse says that a release of the name exists already.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
-	"github.com/fluxd/fluxd/pkg/apply"
 )
 
 // CRDs are the files in the crds folders of a chart and of its enabled subcharts.
@@ -25,10 +24,4 @@ type CRDs struct {
 // revision. Objects of other kinds are left out, with a warning.
 func (r *Releaser) ApplyCRDs(ctx context.Context, t Target, c CRDs) (Step, error) {
 	return Step{}, errors.ErrUnsupported
-}
-
-// EntriesOf returns the objects in manifests, as an inventory has them: without
-// hooks, with the namespace of the release where none is given.
-func EntriesOf(t Target, manifests ...string) (apply.Inventory, error) {
-	return nil, errors.ErrUnsupported
 }

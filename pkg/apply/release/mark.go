@@ -50,7 +50,9 @@ type mark struct {
 	CRDs []ref `json:"crds,omitempty"`
 	// Wrote says that objects may have been written.
 	Wrote bool `json:"wrote,omitempty"`
-	// Failure is why the action has failed, Errors what else went wrong on its way.
+	// Failed is the step at which the action has failed.
+	Failed place `json:"failed,omitempty"`
+	// Failure is why, Errors what else went wrong on its way.
 	Failure string   `json:"failure,omitempty"`
 	Errors  []string `json:"errors,omitempty"`
 }
@@ -97,6 +99,8 @@ type hookMark struct {
 	UID       types.UID `json:"uid,omitempty"`
 	Started   time.Time `json:"started,omitzero"`
 	Completed time.Time `json:"completed,omitzero"`
+	// Why is why it has failed.
+	Why string `json:"why,omitempty"`
 }
 
 // phase is how far the run of a hook is.
@@ -109,9 +113,6 @@ const (
 	hookSucceeded phase = "succeeded"
 	hookFailed    phase = "failed"
 )
-
-// over says that a hook does not run again.
-func (p phase) over() bool { return p == hookSucceeded || p == hookFailed }
 
 // underway says that the action has not ended.
 func (m *mark) underway() bool { return m != nil && m.Step != placeEnded }

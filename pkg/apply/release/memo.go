@@ -12,11 +12,11 @@ import (
 // others have: the names of storage namespaces are theirs to choose.
 type memo struct {
 	mu   sync.Mutex // guards kept
-	kept map[apply.Owner]kept
+	kept map[apply.Owner]seen
 }
 
-// kept is the last revision that an owner has seen, and as whom.
-type kept struct {
+// seen is the last revision that an owner has seen, and as whom.
+type seen struct {
 	secrets      Secrets
 	uid          types.UID
 	version, tag string
@@ -25,7 +25,7 @@ type kept struct {
 	inventory apply.Inventory
 }
 
-func newMemo() *memo { return &memo{kept: map[apply.Owner]kept{}} }
+func newMemo() *memo { return &memo{kept: map[apply.Owner]seen{}} }
 
 // recall returns what an owner remembers of a Secret in this version.
 func (m *memo) recall(t Target, h head, tag Tag) (Observation, bool) {
@@ -66,7 +66,7 @@ func (m *memo) keepInventory(t Target, h head, inv apply.Inventory) {
 	defer m.mu.Unlock()
 	k := m.kept[t.Owner]
 	if k.uid != h.meta.UID || k.secrets != t.Secrets {
-		k = kept{secrets: t.Secrets, uid: h.meta.UID}
+		k = seen{secrets: t.Secrets, uid: h.meta.UID}
 	}
 	k.inventory = inv
 	m.kept[t.Owner] = k

@@ -6,6 +6,8 @@ import (
 
 	digest "github.com/opencontainers/go-digest"
 	helm "helm.sh/helm/v3/pkg/release"
+
+	"github.com/fluxd/fluxd/pkg/apply"
 )
 
 // Last returns the last revision of a release, or nil. If it is the one that the owner
@@ -72,6 +74,21 @@ func (r *Releaser) observe(rev *revision, tag Tag) (Observation, error) {
 		return Observation{}, fmt.Errorf("digest release %s.v%d: %w", c.name, c.version, err)
 	}
 	return o, nil
+}
+
+// Inventory returns the objects of a revision, without hooks, and what the crds folders
+// of its chart add to them if the action that made it was ours.
+func (r *Releaser) Inventory(ctx context.Context, t Target, version int) (apply.Inventory, error) {
+	rev, err := t.read(ctx, version)
+	if err != nil || rev == nil {
+		return nil, err
+	}
+	objects, err := t.objects(rev.manifest, rev.namespace)
+	if err != nil || rev.mark == nil {
+		return entries(objects), err
+	}
+	crds, err := apply.ReadInventory(rev.mark.CRDs)
+	return entries(objects).Union(crds), err
 }
 
 // Current returns the chart and the values of the revision that an upgrade replaces:

@@ -67,6 +67,9 @@ type Target struct {
 	// Health judges its objects; nil means the general rules. Keep one as long as the
 	// spec that it is made from is the same.
 	Health *Health
+	// Tags are what the digests of revisions are made with, by their numbers; of the
+	// one that an action makes [Options.OCIDigest] says it.
+	Tags map[int]Tag
 }
 
 // Rendered is what a new revision is made of.

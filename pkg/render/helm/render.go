@@ -36,6 +36,11 @@ type Input struct {
 	Version string
 	// Values are those of the user, from [Compose].
 	Values map[string]any
+	// PreviousChart and PreviousValues are those that the release has so far, if it
+	// is to keep its values: what they came to are the default values then, instead
+	// of those of the chart, and the values of the user go over the previous ones.
+	PreviousChart  *Stored
+	PreviousValues map[string]any
 
 	// Name, Namespace and Revision are those of the release. Upgrade says that it
 	// is not installed for the first time.
@@ -127,6 +132,9 @@ type Output struct {
 	// its dependencies decided and its imported values. It shares the files of the
 	// input and must not be changed.
 	Chart *Stored
+	// Values are what the release is to hold as its configuration: those of the
+	// input, over the previous ones if those are kept.
+	Values map[string]any
 	// Warnings are what is odd about the chart or the values, for people.
 	Warnings []string
 }
@@ -164,7 +172,7 @@ func (r *Renderer) Render(ctx context.Context, in Input) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
-	out := Output{Notes: takeNotes(u, files), Chart: u.stored()}
+	out := Output{Notes: takeNotes(u, files), Chart: u.stored(), Values: in.Values}
 	if files, err = r.postRender(ctx, &in.PostRender, files, in.Limits); err != nil {
 		return Output{}, err
 	}
@@ -182,10 +190,26 @@ func prepare(in *Input) (*unit, *merger, error) {
 	if in.Version != "" {
 		u.meta.Version = in.Version
 	}
+	if in.PreviousChart != nil {
+		if err := m.preserve(in, u); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := m.decide(u, in.Values, ""); err != nil {
 		return nil, nil, err
 	}
 	return u, m, m.imports(u)
+}
+
+// preserve has a release keep its values.
+func (m *merger) preserve(in *Input, u *unit) error {
+	defaults, err := m.coalesce(newUnit(in.PreviousChart, nil), in.PreviousValues)
+	if err != nil {
+		return fmt.Errorf("previous values: %w", err)
+	}
+	u.values, in.Values = defaults, copyMap(in.Values)
+	m.tables(in.Values, copyMap(in.PreviousValues), "", false)
+	return nil
 }
 
 // takeNotes removes the notes of all charts and returns those of u.
