@@ -4,17 +4,9 @@ import (
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 )
 
-// attempt is what is about to be tried.
-type attempt struct {
-	chartVersion string
-	// chartDigest is that of the artifact, where the chart comes from a registry.
-	chartDigest string
-	config      string
-}
-
 // begin notes what is attempted in the status. The failures so far are forgotten if it
 // is something new, or somebody asked for that.
-func begin(obj *v2.HelmRelease, a attempt) {
+func begin(obj *v2.HelmRelease, a wanted) {
 	status := &obj.Status
 	reset := takeReset(obj)
 	if reset || status.LastAttemptedGeneration != obj.Generation ||

@@ -61,7 +61,7 @@ func TestTake(t *testing.T) {
 }
 
 func TestBegin(t *testing.T) {
-	now := attempt{chartVersion: "1.0.0", chartDigest: "sha256:chart", config: "sha256:values"}
+	now := wanted{chartVersion: "1.0.0", chartDigest: "sha256:chart", config: "sha256:values"}
 	same := func(obj *v2.HelmRelease) {
 		obj.Status.LastAttemptedGeneration = 3
 		obj.Status.LastAttemptedRevision, obj.Status.LastAttemptedConfigDigest = "1.0.0", "sha256:values"

@@ -3,6 +3,7 @@ package helmrelease
 import (
 	"maps"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -53,5 +54,5 @@ func hasAll(live, want *sourcev1.HelmChart) bool {
 	a, b := live.Spec, want.Spec
 	a.Suspend, b.Suspend = false, false
 	a.SourceRef.APIVersion = ""
-	return within(want.Labels, live.Labels) && within(want.Annotations, live.Annotations) && digestOf(a) == digestOf(b)
+	return within(want.Labels, live.Labels) && within(want.Annotations, live.Annotations) && equality.Semantic.DeepEqual(a, b)
 }

@@ -12,6 +12,8 @@ import (
 type course struct {
 	ran   [correcting + 1]bool // classes of actions that were run
 	force bool                 // somebody asked for an action
+	// announced is the action that the status was saved for.
+	announced action
 }
 
 // note records that an action was run.

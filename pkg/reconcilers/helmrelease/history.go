@@ -3,8 +3,6 @@ package helmrelease
 import (
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 )
 
@@ -46,14 +44,6 @@ func (p policy) truncate(obj *v2.HelmRelease) v2.Snapshots {
 		ignore = r.ignoreTests
 	}
 	return obj.Status.History.Truncated(ignore)
-}
-
-// timeOf returns t as the status has it, nil if it is zero.
-func timeOf(t metav1.Time) *metav1.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // selects says whether the filters of the spec select a test.

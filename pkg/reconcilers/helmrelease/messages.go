@@ -2,9 +2,11 @@ package helmrelease
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
+	"github.com/fluxd/fluxd/pkg/apply/release"
 )
 
 // The texts below are what people and tools know. A snapshot names a revision, and the
@@ -82,3 +84,30 @@ func correctionFailed(s *v2.Snapshot, failure, changes string) string {
 	}
 	return fmt.Sprintf("Failed to partially correct cluster state of release %s:\n%s\n\nSuccessful corrections:\n%s", s, failure, changes)
 }
+
+// lastLogs returns the last lines of what an action did, for the event of its failure.
+// Of lines that repeat themselves, two stay.
+func lastLogs(logs []release.Log) string {
+	if len(logs) == 0 {
+		return ""
+	}
+	var lines []string
+	for i := 0; i < len(logs); {
+		same := i
+		for same < len(logs) && logs[same].Text == logs[i].Text {
+			same++
+		}
+		lines = append(lines, logLine(logs[i]))
+		if n := same - i; n > 1 {
+			last := logLine(logs[same-1])
+			if n > 2 {
+				last += fmt.Sprintf(" (%d duplicate line(s) omitted)", n-2)
+			}
+			lines = append(lines, last)
+		}
+		i = same
+	}
+	return "\n\nLast Helm logs:\n\n" + strings.Join(lines, "\n")
+}
+
+func logLine(l release.Log) string { return l.Time.Format(time.RFC3339Nano) + ": " + l.Text }

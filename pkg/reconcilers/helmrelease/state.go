@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
+	"github.com/fluxd/fluxd/pkg/apply/release"
 )
 
 // state is how a release compares with what is wanted.
@@ -39,58 +40,41 @@ const (
 	statusPending     = "pending-"
 )
 
-// record is the last revision of the release in Helm's storage, as far as it decides
-// anything.
-type record struct {
-	name, namespace         string
-	version                 int
-	status                  string
-	chartName, chartVersion string
-	// digest returns the digest of the record by an algorithm, as a snapshot with the
-	// given digest of the chart has it.
-	digest func(algorithm, ociDigest string) (string, error)
-}
+func pending(status string) bool { return strings.HasPrefix(status, statusPending) }
 
-func (r *record) pending() bool { return strings.HasPrefix(r.status, statusPending) }
-
-// matches says whether the record is the one that a snapshot was taken of, unchanged. A
-// snapshot of an older format is not compared.
-func (r *record) matches(s *v2.Snapshot) bool {
-	if s.APIVersion != v2.SnapshotAPIVersion {
-		return true
-	}
-	algorithm, _, ok := strings.Cut(s.Digest, ":")
-	if !ok {
-		return false
-	}
-	digest, err := r.digest(algorithm, s.OCIDigest)
-	return err == nil && digest == s.Digest
+// matches says whether a record is the one that a snapshot was taken of, unchanged. Its
+// digest is made by the algorithm of that of the snapshot. A snapshot of an older format
+// is not compared.
+func matches(o *release.Observation, s *v2.Snapshot) bool {
+	return s.APIVersion != v2.SnapshotAPIVersion || o.Digest == s.Digest
 }
 
 // wanted is what the release is to be.
 type wanted struct {
 	chartName, chartVersion string
+	// chartDigest is that of the artifact, where the chart comes from a registry.
+	chartDigest string
 	// config, postRenderers and commonMetadata are digests.
 	config, postRenderers, commonMetadata string
 }
 
 // determine compares the last record, nil if there is none, with what is wanted. It does
 // not know of drift.
-func determine(obj *v2.HelmRelease, last *record, want wanted) (situation, error) {
+func determine(obj *v2.HelmRelease, last *release.Observation, want wanted) (situation, error) {
 	history := obj.Status.History.Latest()
 	switch {
 	case last == nil:
 		return situation{absent, "no release in storage for object"}, nil
-	case last.pending():
-		return situation{locked, fmt.Sprintf("release with status '%s'", last.status)}, nil
-	case history == nil && last.status == statusUninstalled:
+	case pending(string(last.Status)):
+		return situation{locked, fmt.Sprintf("release with status '%s'", last.Status)}, nil
+	case history == nil && last.Status == statusUninstalled:
 		return situation{absent, "found uninstalled release in storage"}, nil
 	case history == nil:
 		return situation{unmanaged, "found existing release in storage"}, nil
-	case !last.matches(history):
+	case !matches(last, history):
 		return situation{unmanaged, "release in storage does not match the one that was recorded"}, nil
 	}
-	switch last.status {
+	switch last.Status {
 	case statusFailed:
 		return situation{failed, "release is in a failed state"}, nil
 	case statusUninstalled:
@@ -98,15 +82,15 @@ func determine(obj *v2.HelmRelease, last *record, want wanted) (situation, error
 	case statusDeployed:
 		return compare(obj, last, want), nil
 	}
-	return situation{}, fmt.Errorf("unable to determine state for release with status '%s'", last.status)
+	return situation{}, fmt.Errorf("unable to determine state for release with status '%s'", last.Status)
 }
 
 // compare is determine for a release that is deployed and ours.
-func compare(obj *v2.HelmRelease, last *record, want wanted) situation {
+func compare(obj *v2.HelmRelease, last *release.Observation, want wanted) situation {
 	history, status := obj.Status.History.Latest(), obj.Status
 	edited := status.ObservedGeneration != obj.Generation
 	switch {
-	case last.chartName != want.chartName || last.chartVersion != want.chartVersion:
+	case last.ChartName != want.chartName || last.ChartVersion != want.chartVersion:
 		return situation{outOfSync, "release chart changed"}
 	case history.ConfigDigest != want.config:
 		return situation{outOfSync, "release config values changed"}

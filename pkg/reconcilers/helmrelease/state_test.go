@@ -1,10 +1,10 @@
 package helmrelease
 
 import (
-	"errors"
 	"testing"
 
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
+	"github.com/fluxd/fluxd/pkg/apply/release"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -45,15 +45,10 @@ func testsIn(phases ...string) func(*v2.Snapshot) {
 	}
 }
 
-func stored(version int, status string) *record {
-	return &record{
-		name: "web", namespace: "apps", version: version, status: status, chartName: "podinfo", chartVersion: "1.0.0",
-		digest: func(algorithm, oci string) (string, error) {
-			if algorithm == "md5" {
-				return "", errors.New("no such algorithm")
-			}
-			return algorithm + ":of-" + status + oci, nil
-		},
+func stored(version int, status release.Status) *release.Observation {
+	return &release.Observation{
+		Name: "web", Namespace: "apps", Version: version, Status: status, ChartName: "podinfo", ChartVersion: "1.0.0",
+		Digest: "sha256:of-" + string(status),
 	}
 }
 
@@ -76,33 +71,30 @@ func TestDetermine(t *testing.T) {
 	want := wanted{chartName: "podinfo", chartVersion: "1.0.0", config: "sha256:values"}
 	tests := map[string]struct {
 		obj  *v2.HelmRelease
-		last *record
+		last *release.Observation
 		want func(*wanted)
 		is   state
 		why  string
 		err  bool
 	}{
-		"nothing stored":                   {obj: object(), is: absent, why: "no release in storage for object"},
-		"what was recorded is gone":        {obj: object(with(shot(1, "deployed"))), is: absent, why: "no release in storage for object"},
-		"in sync":                          {obj: object(with(shot(1, "deployed"))), last: stored(1, "deployed"), is: inSync},
-		"an install is pending":            {obj: object(), last: stored(1, "pending-install"), is: locked, why: "release with status 'pending-install'"},
-		"an upgrade is pending":            {obj: object(with(shot(1, "deployed"))), last: stored(2, "pending-upgrade"), is: locked, why: "release with status 'pending-upgrade'"},
-		"a rollback is pending":            {obj: object(with(shot(1, "deployed"))), last: stored(2, "pending-rollback"), is: locked, why: "release with status 'pending-rollback'"},
-		"somebody's":                       {obj: object(), last: stored(4, "deployed"), is: unmanaged, why: "found existing release in storage"},
-		"somebody's, which failed":         {obj: object(), last: stored(4, "failed"), is: unmanaged, why: "found existing release in storage"},
-		"somebody's, uninstalled":          {obj: object(), last: stored(4, "uninstalled"), is: absent, why: "found uninstalled release in storage"},
-		"changed by somebody":              {obj: object(with(shot(1, "deployed"))), last: stored(2, "superseded"), is: unmanaged},
-		"a digest that is none":            {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.Digest = "x" }))), last: stored(1, "deployed"), is: unmanaged},
-		"an unknown algorithm":             {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.Digest = "md5:of-deployed" }))), last: stored(1, "deployed"), is: unmanaged},
-		"another algorithm":                {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.Digest = "sha512:of-deployed" }))), last: stored(1, "deployed"), is: inSync},
-		"the chart's digest is part of it": {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.Digest, s.OCIDigest = "sha256:of-deployed@", "@" }))), last: stored(1, "deployed"), is: inSync},
-		"an older format is not compared":  {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.APIVersion, s.Digest = "v1", "x" }))), last: stored(1, "deployed"), is: inSync},
-		"no format is not compared":        {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.APIVersion, s.Digest = "", "x" }))), last: stored(1, "deployed"), is: inSync},
-		"failed":                           {obj: object(with(shot(1, "failed"))), last: stored(1, "failed"), is: failed, why: "release is in a failed state"},
-		"uninstalled":                      {obj: object(with(shot(1, "uninstalled"))), last: stored(1, "uninstalled"), is: absent},
-		"uninstalling":                     {obj: object(with(shot(1, "uninstalling"))), last: stored(1, "uninstalling"), err: true},
-		"superseded":                       {obj: object(with(shot(1, "superseded"))), last: stored(1, "superseded"), err: true},
-		"a status that Helm has not":       {obj: object(with(shot(1, "unknown"))), last: stored(1, "unknown"), err: true},
+		"nothing stored":                  {obj: object(), is: absent, why: "no release in storage for object"},
+		"what was recorded is gone":       {obj: object(with(shot(1, "deployed"))), is: absent, why: "no release in storage for object"},
+		"in sync":                         {obj: object(with(shot(1, "deployed"))), last: stored(1, "deployed"), is: inSync},
+		"an install is pending":           {obj: object(), last: stored(1, "pending-install"), is: locked, why: "release with status 'pending-install'"},
+		"an upgrade is pending":           {obj: object(with(shot(1, "deployed"))), last: stored(2, "pending-upgrade"), is: locked, why: "release with status 'pending-upgrade'"},
+		"a rollback is pending":           {obj: object(with(shot(1, "deployed"))), last: stored(2, "pending-rollback"), is: locked, why: "release with status 'pending-rollback'"},
+		"somebody's":                      {obj: object(), last: stored(4, "deployed"), is: unmanaged, why: "found existing release in storage"},
+		"somebody's, which failed":        {obj: object(), last: stored(4, "failed"), is: unmanaged, why: "found existing release in storage"},
+		"somebody's, uninstalled":         {obj: object(), last: stored(4, "uninstalled"), is: absent, why: "found uninstalled release in storage"},
+		"changed by somebody":             {obj: object(with(shot(1, "deployed"))), last: stored(2, "superseded"), is: unmanaged},
+		"a digest that is none":           {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.Digest = "x" }))), last: stored(1, "deployed"), is: unmanaged},
+		"an older format is not compared": {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.APIVersion, s.Digest = "v1", "x" }))), last: stored(1, "deployed"), is: inSync},
+		"no format is not compared":       {obj: object(with(shot(1, "deployed", func(s *v2.Snapshot) { s.APIVersion, s.Digest = "", "x" }))), last: stored(1, "deployed"), is: inSync},
+		"failed":                          {obj: object(with(shot(1, "failed"))), last: stored(1, "failed"), is: failed, why: "release is in a failed state"},
+		"uninstalled":                     {obj: object(with(shot(1, "uninstalled"))), last: stored(1, "uninstalled"), is: absent},
+		"uninstalling":                    {obj: object(with(shot(1, "uninstalling"))), last: stored(1, "uninstalling"), err: true},
+		"superseded":                      {obj: object(with(shot(1, "superseded"))), last: stored(1, "superseded"), err: true},
+		"a status that Helm has not":      {obj: object(with(shot(1, "unknown"))), last: stored(1, "unknown"), err: true},
 		"another chart": {
 			obj: object(with(shot(1, "deployed"))), last: stored(1, "deployed"),
 			want: func(w *wanted) { w.chartName = "nginx" }, is: outOfSync, why: "release chart changed",

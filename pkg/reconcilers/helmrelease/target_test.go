@@ -78,6 +78,16 @@ func TestForget(t *testing.T) {
 	}
 }
 
+func renderersDigest(list []v2.PostRenderer) string {
+	digest, _ := specDigests(object(func(o *v2.HelmRelease) { o.Spec.PostRenderers = list }))
+	return digest
+}
+
+func metadataDigest(m *api.CommonMetadata) string {
+	_, digest := specDigests(object(func(o *v2.HelmRelease) { o.Spec.CommonMetadata = m }))
+	return digest
+}
+
 // The digests are those that the stock controllers record: a line of JSON, with the
 // fields of the types in their order.
 func TestDigests(t *testing.T) {
@@ -87,19 +97,19 @@ func TestDigests(t *testing.T) {
 		Images:  []api.Image{{Name: "i", NewName: "n", NewTag: "t", Digest: "sha256:d"}},
 	}}}
 	tests := map[string]struct{ got, want string }{
-		"no post-renderers": {postRenderersDigest(nil), ""},
-		"an empty list":     {postRenderersDigest([]v2.PostRenderer{}), sha256Line(`[]`)},
+		"no post-renderers": {renderersDigest(nil), ""},
+		"an empty list":     {renderersDigest([]v2.PostRenderer{}), sha256Line(`[]`)},
 		"one without a tool": {
-			postRenderersDigest([]v2.PostRenderer{{}}), sha256Line(`[{}]`),
+			renderersDigest([]v2.PostRenderer{{}}), sha256Line(`[{}]`),
 		},
 		"post-renderers": {
-			postRenderersDigest(renderers),
+			renderersDigest(renderers),
 			sha256Line(`[{"kustomize":{"patches":[{"patch":"p","target":{"group":"apps","kind":"Deployment","name":"a\u003cb","annotationSelector":"z","labelSelector":"x=y"}}],"images":[{"name":"i","newName":"n","newTag":"t","digest":"sha256:d"}]}}]`),
 		},
-		"no metadata":    {commonMetadataDigest(nil), ""},
-		"empty metadata": {commonMetadataDigest(&api.CommonMetadata{}), sha256Line(`{}`)},
+		"no metadata":    {metadataDigest(nil), ""},
+		"empty metadata": {metadataDigest(&api.CommonMetadata{}), sha256Line(`{}`)},
 		"metadata": {
-			commonMetadataDigest(&api.CommonMetadata{Labels: map[string]string{"b": "2", "a": "1"}, Annotations: map[string]string{"c": "3"}}),
+			metadataDigest(&api.CommonMetadata{Labels: map[string]string{"b": "2", "a": "1"}, Annotations: map[string]string{"c": "3"}}),
 			sha256Line(`{"annotations":{"c":"3"},"labels":{"a":"1","b":"2"}}`),
 		},
 	}
