@@ -18,7 +18,7 @@ var ErrCorrupt = errors.New("the stored release is corrupt")
 
 // mostText bounds what a stored revision unpacks to: the names of storage namespaces
 // are a tenant's, and so is what is in them.
-const mostText = 64 << 20
+const mostText = 32 << 20
 
 // unpack returns the JSON of a stored revision: base64 of what may be compressed.
 func unpack(data []byte) (io.Reader, error) {
@@ -31,22 +31,51 @@ func unpack(data []byte) (io.Reader, error) {
 		}
 		text = z
 	}
-	return &limited{text, mostText}, nil
+	return &limited{from: text, left: mostText}, nil
 }
 
-// limited fails once more than left bytes have been read.
+// limited fails once more than left bytes have been read, and leaves out the white
+// space between values: the decoder looks at a long run of it again with every piece
+// that it reads.
 type limited struct {
 	from io.Reader
 	left int64
+
+	quoted, escaped bool
 }
 
 // Read implements [io.Reader].
 func (l *limited) Read(p []byte) (int, error) {
-	n, err := l.from.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return 0, fmt.Errorf("%w: it unpacks to more than %d MiB", ErrCorrupt, mostText>>20)
+	for {
+		n, err := l.from.Read(p)
+		if l.left -= int64(n); l.left < 0 {
+			return 0, fmt.Errorf("%w: it unpacks to more than %d MiB", ErrCorrupt, mostText>>20)
+		}
+		if n = l.squeeze(p[:n]); n > 0 || err != nil {
+			return n, err
+		}
 	}
-	return n, err
+}
+
+// squeeze drops white space outside of texts and returns how much is left of p.
+func (l *limited) squeeze(p []byte) int {
+	n := 0
+	for _, c := range p {
+		switch {
+		case l.escaped:
+			l.escaped = false
+		case l.quoted:
+			l.escaped = c == '\\'
+			l.quoted = c != '"'
+		case c == '"':
+			l.quoted = true
+		case c == ' ', c == '\n', c == '\t', c == '\r':
+			continue
+		}
+		p[n] = c
+		n++
+	}
+	return n
 }
 
 // decode reads a stored revision. The files of its chart are skipped as they come.

@@ -145,6 +145,20 @@ func endedPod(obj map[string]any) (status.Status, string, error) {
 	return status.InProgressStatus, "the Pod is " + either(phase == "", "new", strings.ToLower(phase)), nil
 }
 
+// vanished says whether a finding is that a Job is gone which deletes itself when it
+// is done.
+func vanished(f apply.Finding, objects []*unstructured.Unstructured) bool {
+	if f.Status != status.NotFoundStatus || f.GroupKind() != kindJob {
+		return false
+	}
+	for _, obj := range objects {
+		if _, ttl, _ := unstructured.NestedFieldNoCopy(obj.Object, "spec", "ttlSecondsAfterFinished"); ttl && apply.EntryOf(obj) == f.Entry {
+			return true
+		}
+	}
+	return false
+}
+
 // findings is a list of objects that are not ready, for people.
 func findings(list []apply.Finding) string {
 	texts := make([]string, len(list))

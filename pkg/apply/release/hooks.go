@@ -259,7 +259,7 @@ func (a *act) judge(ctx context.Context, h *hook) error {
 	}
 	var open apply.Report
 	for _, f := range report.Findings {
-		if a.t.Health.awaits(f.Entry) {
+		if a.t.Health.awaits(f.Entry) && !vanished(f, h.objects) {
 			open.Findings = append(open.Findings, f)
 		}
 	}

@@ -3,7 +3,9 @@ package release
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fluxd/fluxd/pkg/apply"
@@ -162,6 +164,9 @@ func (a *act) awaitHealth(ctx context.Context, cancel error) error {
 	if err != nil {
 		return a.patient(err, a.m.Since)
 	}
+	if err := a.forgive(ctx, &report); err != nil {
+		return err
+	}
 	switch {
 	case report.Healthy():
 		return nil
@@ -173,6 +178,26 @@ func (a *act) awaitHealth(ctx context.Context, cancel error) error {
 		return fail(fmt.Errorf("timeout waiting for: [%s]", findings(report.Findings)))
 	}
 	a.waitFor(report)
+	return nil
+}
+
+// forgive takes out of a report the Jobs that were done and have deleted themselves.
+func (a *act) forgive(ctx context.Context, report *apply.Report) error {
+	missing := func(f apply.Finding) bool {
+		return f.Status == status.NotFoundStatus && f.GroupKind() == kindJob
+	}
+	if !slices.ContainsFunc(report.Findings, missing) {
+		return nil
+	}
+	rev, err := a.content(ctx)
+	if err != nil {
+		return err
+	}
+	objects, err := a.t.objects(rev.manifest, rev.namespace)
+	if err != nil {
+		return a.patient(err, a.m.Since)
+	}
+	report.Findings = slices.DeleteFunc(report.Findings, func(f apply.Finding) bool { return vanished(f, objects) })
 	return nil
 }
 
