@@ -79,6 +79,13 @@ func (p *pass) proceed(ctx context.Context, t release.Target, a action) error {
 		p.seen = nil
 		return nil
 	}
+	if err == nil && step.Done && (a == install || a == upgrade || a == rollback) {
+		// What was written before the process died is not among what was observed.
+		var older []release.Observation
+		if older, err = p.older(ctx, t); err == nil {
+			step.Observed = append(older, step.Observed...)
+		}
+	}
 	if end := p.advance(ctx, a, step, err); end != nil || cause == nil || !errors.Is(step.Failure, cause) {
 		return end
 	}
@@ -128,23 +135,34 @@ func (p *pass) unsaved(a action, last *release.Observation) bool {
 	return false
 }
 
+// older reads the revisions that are deployed as far as the history knows: a newer one
+// has taken their place.
+func (p *pass) older(ctx context.Context, t release.Target) ([]release.Observation, error) {
+	var observed []release.Observation
+	for _, s := range p.obj.Status.History {
+		if s.Status != statusDeployed {
+			continue
+		}
+		o, err := p.releases.Revision(ctx, t, s.Version, tagOf(s))
+		if err != nil {
+			return nil, fault.Backoff(api.ReasonStateError, fmt.Errorf("read an earlier record of the release: %w", err))
+		}
+		if o != nil {
+			observed = append(observed, *o)
+		}
+	}
+	return observed, nil
+}
+
 // adopt takes in what came of an action that has ended.
 func (p *pass) adopt(ctx context.Context, t release.Target, a action, last *release.Observation) error {
 	tag := release.Tag{}
 	if a == install || a == upgrade {
 		tag.OCIDigest = p.obj.Status.LastAttemptedRevisionDigest
 	}
-	var observed []release.Observation
-	for _, s := range p.obj.Status.History {
-		if s.Version < last.Version && s.Status == statusDeployed {
-			older, err := p.releases.Revision(ctx, t, s.Version, tagOf(s))
-			if err != nil {
-				return fault.Backoff(api.ReasonStateError, fmt.Errorf("read an earlier record of the release: %w", err))
-			}
-			if older != nil {
-				observed = append(observed, *older)
-			}
-		}
+	observed, err := p.older(ctx, t)
+	if err != nil {
+		return err
 	}
 	whole, err := p.releases.Revision(ctx, t, last.Version, tag)
 	if err != nil || whole == nil {
