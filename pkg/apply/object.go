@@ -52,10 +52,21 @@ func (a *Applier) Live(ctx context.Context, e Entry) (*unstructured.Unstructured
 	return live, nil
 }
 
-// Make creates one object that is part of no plan, and returns it as it is then. On
-// the server side, one that is there is changed instead unless that takes fields away
-// from others.
-func (a *Applier) Make(ctx context.Context, obj *unstructured.Unstructured, serverSide bool) (*unstructured.Unstructured, error) {
+// Making is how [Applier.Make] creates an object.
+type Making uint8
+
+const (
+	// Fresh creates the object, and fails if there is one.
+	Fresh Making = iota
+	// Unforced applies it on the server side, and fails if that takes a field away from
+	// others.
+	Unforced
+	// Forced applies it on the server side.
+	Forced
+)
+
+// Make creates one object that is part of no plan, and returns it as it is then.
+func (a *Applier) Make(ctx context.Context, obj *unstructured.Unstructured, how Making) (*unstructured.Unstructured, error) {
 	e := EntryOf(obj)
 	m := a.mapper()
 	v, err := m.find(obj.GroupVersionKind())
@@ -65,8 +76,8 @@ func (a *Applier) Make(ctx context.Context, obj *unstructured.Unstructured, serv
 	k := v.place(e.Namespace, e.Name)
 	var made *unstructured.Unstructured
 	a.inSlot(ctx, func() {
-		if serverSide {
-			made, err = a.applyUnforced(ctx, v, k, obj)
+		if how != Fresh {
+			made, err = a.applyOne(ctx, v, k, obj, how == Forced)
 		} else {
 			made, err = a.resource(v, k).Create(ctx, obj, metav1.CreateOptions{
 				FieldManager: a.cfg.Manager, FieldValidation: a.validation(),
@@ -79,13 +90,13 @@ func (a *Applier) Make(ctx context.Context, obj *unstructured.Unstructured, serv
 	return made, nil
 }
 
-func (a *Applier) applyUnforced(ctx context.Context, v served, k key, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (a *Applier) applyOne(ctx context.Context, v served, k key, obj *unstructured.Unstructured, force bool) (*unstructured.Unstructured, error) {
 	data, err := json.Marshal(obj.Object)
 	if err != nil {
 		return nil, err
 	}
 	return a.resource(v, k).Patch(ctx, k.name, types.ApplyPatchType, data,
-		metav1.PatchOptions{FieldManager: a.cfg.Manager, FieldValidation: a.validation(), Force: new(false)})
+		metav1.PatchOptions{FieldManager: a.cfg.Manager, FieldValidation: a.validation(), Force: &force})
 }
 
 // validation is how the API server treats fields that it does not know; empty leaves

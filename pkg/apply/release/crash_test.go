@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,8 @@ type scenario struct {
 	call    func(*world) (Step, error)
 	// broken are hooks that fail.
 	broken string
+	// slow is for hooks that are not done as soon as they are created.
+	slow bool
 }
 
 func scenarios() map[string]scenario {
@@ -50,41 +53,43 @@ func scenarios() map[string]scenario {
 		}
 	}
 	return map[string]scenario{
-		"install": {nil, "1/install", func(w *world) (Step, error) { return w.install(one) }, ""},
+		"install": {nil, "1/install", func(w *world) (Step, error) { return w.install(one) }, "", false},
 		"install, into a namespace": {nil, "1/install", func(w *world) (Step, error) {
 			return w.install(one, func(in *Install) { in.CreateNamespace = true })
-		}, ""},
-		"install that fails": {nil, "1/install", func(w *world) (Step, error) { return w.install(one) }, "plain"},
+		}, "", false},
+		"install that fails": {nil, "1/install", func(w *world) (Step, error) { return w.install(one) }, "plain", false},
 		"install over one that was uninstalled": {
 			func(w *world) { installed(w); w.done(uninstall(true)(w)) }, "1/install",
-			func(w *world) (Step, error) { return w.install(one, func(in *Install) { in.Replace = true }) }, "",
+			func(w *world) (Step, error) { return w.install(one, func(in *Install) { in.Replace = true }) }, "", false,
 		},
-		"upgrade": {installed, "2/upgrade", func(w *world) (Step, error) { return w.upgrade(two) }, ""},
+		"install that takes its time": {nil, "1/install", func(w *world) (Step, error) { return w.install(one) }, "", true},
+		"upgrade that takes its time": {installed, "2/upgrade", func(w *world) (Step, error) { return w.upgrade(two) }, "", true},
+		"upgrade":                     {installed, "2/upgrade", func(w *world) (Step, error) { return w.upgrade(two) }, "", false},
 		"upgrade, with room for two": {upgraded, "2b/upgrade", func(w *world) (Step, error) {
 			return w.upgrade(one, func(up *Upgrade) { up.MaxHistory, up.Attempt = 2, "2b/upgrade" })
-		}, ""},
-		"upgrade that fails": {installed, "2/upgrade", func(w *world) (Step, error) { return w.upgrade(two) }, "kept"},
+		}, "", false},
+		"upgrade that fails": {installed, "2/upgrade", func(w *world) (Step, error) { return w.upgrade(two) }, "kept", false},
 		"upgrade that fails late, and cleans up": {installed, "2/upgrade", func(w *world) (Step, error) {
 			return w.upgrade(two, func(up *Upgrade) { up.CleanupOnFail = true })
-		}, "post"},
-		"rollback":            {failed, "3/rollback", back, ""},
-		"rollback that fails": {failed, "3/rollback", back, "kept"},
+		}, "post", false},
+		"rollback":            {failed, "3/rollback", back, "", false},
+		"rollback that fails": {failed, "3/rollback", back, "kept", false},
 		"test": {installed, "5/test", func(w *world) (Step, error) {
 			return w.Test(w.t.Context(), w.target, Test{Options: options("5/test")})
-		}, ""},
+		}, "", false},
 		"test that fails": {installed, "5/test", func(w *world) (Step, error) {
 			return w.Test(w.t.Context(), w.target, Test{Options: options("5/test")})
-		}, "t2"},
-		"uninstall":                    {upgraded, "4/uninstall", uninstall(false), ""},
-		"uninstall, and keep":          {upgraded, "4/uninstall", uninstall(true), ""},
-		"uninstall that fails":         {upgraded, "4/uninstall", uninstall(false), "pre"},
-		"uninstall that fails late":    {upgraded, "4/uninstall", uninstall(true), "post"},
-		"uninstall what is kept":       {func(w *world) { upgraded(w); w.done(uninstall(true)(w)) }, "4b/uninstall", uninstall(false), ""},
-		"uninstall in spite of an end": {failed, "4/uninstall", uninstall(false), ""},
+		}, "t2", false},
+		"uninstall":                    {upgraded, "4/uninstall", uninstall(false), "", false},
+		"uninstall, and keep":          {upgraded, "4/uninstall", uninstall(true), "", false},
+		"uninstall that fails":         {upgraded, "4/uninstall", uninstall(false), "pre", false},
+		"uninstall that fails late":    {upgraded, "4/uninstall", uninstall(true), "post", false},
+		"uninstall what is kept":       {func(w *world) { upgraded(w); w.done(uninstall(true)(w)) }, "4b/uninstall", uninstall(false), "", false},
+		"uninstall in spite of an end": {failed, "4/uninstall", uninstall(false), "", false},
 		"unlock": {func(w *world) {
 			installed(w)
 			w.pending()
-		}, "6/unlock", func(w *world) (Step, error) { return w.Unlock(w.t.Context(), w.target, options("6/unlock")) }, ""},
+		}, "6/unlock", func(w *world) (Step, error) { return w.Unlock(w.t.Context(), w.target, options("6/unlock")) }, "", false},
 	}
 }
 
@@ -110,12 +115,17 @@ func TestKilledAnywhere(t *testing.T) {
 	for name, s := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want, _ := s.play(t, -1, false)
+			start := newWorld(t)
+			if s.before != nil {
+				start.made = start.finish("")
+				s.before(start)
+			}
+			want, _ := s.play(t, start.plane, -1, false)
 			n := 1
 			for died := true; died; n++ {
 				for _, lost := range []bool{false, true} {
 					var got end
-					if got, died = s.play(t, n, lost); fmt.Sprint(got) != fmt.Sprint(want) {
+					if got, died = s.play(t, start.plane, n, lost); fmt.Sprint(got) != fmt.Sprint(want) {
 						t.Errorf("killed at write %d (done: %v):\n got %+v\nwant %+v", n, lost, got, want)
 					}
 				}
@@ -132,21 +142,19 @@ func TestKilledAnywhere(t *testing.T) {
 
 // play runs a scenario in which the process dies at the n-th write and another takes
 // over.
-func (s scenario) play(t *testing.T, n int, lost bool) (end, bool) {
+func (s scenario) play(t *testing.T, start *plane, n int, lost bool) (end, bool) {
 	w := newWorld(t)
-	if s.before != nil {
-		w.made = w.finish("")
-		s.before(w)
-	}
+	w.plane.objects, w.plane.version = maps.Clone(start.objects), start.version
 	e := end{Made: map[string]int{}}
 	finish := w.finish(s.broken)
 	w.made = func(path string, obj *unstructured.Unstructured) {
 		if obj.GetKind() == "Job" {
 			e.Made[obj.GetName()]++
 		}
-		finish(path, obj)
+		if !s.slow {
+			finish(path, obj)
+		}
 	}
-	w.restart()
 	w.revive(n, lost)
 	died := false
 	for tries := 0; ; tries++ {
@@ -154,6 +162,9 @@ func (s scenario) play(t *testing.T, n int, lost bool) (end, bool) {
 			t.Fatal("there is no end")
 		}
 		over, failure, err := s.once(w)
+		if s.slow {
+			w.finishAll()
+		}
 		if w.dead() {
 			died = true
 			w.restart()
@@ -205,6 +216,17 @@ func (w *world) finish(broken string) func(string, *unstructured.Unstructured) {
 			how = "Failed"
 		}
 		complete(how)(obj)
+	}
+}
+
+// finishAll lets the Jobs that there are end.
+func (w *world) finishAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for path, live := range w.objects {
+		if live.GetKind() == "Job" && live.Object["status"] == nil {
+			w.put(path, live, complete("Complete")(live.DeepCopy()), false)
+		}
 	}
 }
 

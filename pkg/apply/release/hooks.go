@@ -231,11 +231,14 @@ func (a *act) start(ctx context.Context, h *hook) error {
 	for i, obj := range h.objects {
 		var live *unstructured.Unstructured
 		var err error
-		if cleared {
+		if cleared || a.making() == apply.Fresh {
 			live, err = a.t.Applier.Live(ctx, h.entries[i])
 		}
+		if !cleared && live != nil && live.GetCreationTimestamp().Unix() < h.run.Started.Unix() {
+			live = nil // of another run
+		}
 		if err == nil && live == nil {
-			live, err = a.t.Applier.Make(ctx, obj, a.rev.method == ServerSide || a.m.Action == ActionUninstall)
+			live, err = a.t.Applier.Make(ctx, obj, a.making())
 		}
 		if transient(err) && !a.late(h.run.Started) {
 			return err
@@ -249,6 +252,11 @@ func (a *act) start(ctx context.Context, h *hook) error {
 	}
 	h.run.Phase = hookStarted
 	return a.note(ctx)
+}
+
+// making is how hooks are created: those of an uninstall always on the server side.
+func (a *act) making() apply.Making {
+	return either(a.rev.method == ServerSide || a.m.Action == ActionUninstall, apply.Unforced, apply.Fresh)
 }
 
 // judge finds out whether a hook is done.

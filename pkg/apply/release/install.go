@@ -134,7 +134,7 @@ func (t Target) createNamespace(ctx context.Context) error {
 	if err != nil || live != nil {
 		return err
 	}
-	_, err = t.Applier.Make(ctx, ns, false)
+	_, err = t.Applier.Make(ctx, ns, apply.Fresh)
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}

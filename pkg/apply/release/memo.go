@@ -13,6 +13,16 @@ import (
 type memo struct {
 	mu   sync.Mutex // guards kept
 	kept map[apply.Owner]seen
+	crds map[apply.Owner]definitions
+	seen map[apply.Owner]watched
+}
+
+// watched is what is compared for an owner.
+type watched struct {
+	secrets   Secrets
+	version   int
+	ignore    string
+	inventory apply.Inventory
 }
 
 // seen is the last revision that an owner has seen, and as whom.
@@ -25,7 +35,9 @@ type seen struct {
 	inventory apply.Inventory
 }
 
-func newMemo() *memo { return &memo{kept: map[apply.Owner]seen{}} }
+func newMemo() *memo {
+	return &memo{kept: map[apply.Owner]seen{}, crds: map[apply.Owner]definitions{}, seen: map[apply.Owner]watched{}}
+}
 
 // recall returns what an owner remembers of a Secret in this version.
 func (m *memo) recall(t Target, h head, tag Tag) (Observation, bool) {
@@ -76,6 +88,51 @@ func (m *memo) forget(o apply.Owner) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.kept, o)
+	delete(m.crds, o)
+	delete(m.seen, o)
+}
+
+// watched returns the objects that are compared for an owner.
+func (m *memo) watched(t Target, w Watch) (apply.Inventory, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.seen[t.Owner]
+	if !ok || s.secrets != t.Secrets || s.version != w.Version || s.ignore != w.rules() {
+		return nil, false
+	}
+	return s.inventory, true
+}
+
+func (m *memo) keepWatched(t Target, w Watch, inv apply.Inventory) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen[t.Owner] = watched{t.Secrets, w.Version, w.rules(), inv}
+}
+
+func (m *memo) dropWatched(o apply.Owner) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.seen, o)
+}
+
+// definitions returns what was applied for an owner that waits for it.
+func (m *memo) definitions(o apply.Owner) (definitions, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, ok := m.crds[o]
+	return d, ok
+}
+
+func (m *memo) keepDefinitions(o apply.Owner, d definitions) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.crds[o] = d
+}
+
+func (m *memo) dropDefinitions(o apply.Owner) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.crds, o)
 }
 
 func (t Tag) key() string { return t.Digest + " " + t.OCIDigest }

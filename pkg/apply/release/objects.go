@@ -1,17 +1,13 @@
 package release
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
 
 	"github.com/fluxd/fluxd/pkg/apply"
 )
@@ -29,31 +25,12 @@ const (
 
 // parse returns the objects in a manifest, in order, those of lists one by one.
 func parse(manifest string) ([]*unstructured.Unstructured, error) {
-	docs := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
 	var objects []*unstructured.Unstructured
-	for {
-		doc, err := docs.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		data, err := yaml.YAMLToJSON(doc)
-		if err != nil {
-			return nil, err
-		}
-		if string(data) == "null" || string(data) == "{}" {
-			continue
-		}
-		obj := &unstructured.Unstructured{}
-		if err := obj.UnmarshalJSON(data); err != nil {
-			return nil, err
-		}
-		if objects, err = flatten(objects, obj); err != nil {
-			return nil, err
-		}
-	}
+	err := eachObject(manifest, func(obj *unstructured.Unstructured) error {
+		objects = append(objects, obj)
+		return nil
+	})
+	return objects, err
 }
 
 // flatten adds an object, or those of a list.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -68,8 +69,19 @@ func (a *act) doomed(ctx context.Context) (apply.Inventory, error) {
 	if err != nil {
 		return nil, err
 	}
+	others, err := a.deployed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var doomed []*unstructured.Unstructured
-	for _, obj := range objects {
+	known := map[apply.Entry]bool{}
+	for _, obj := range append(objects, others...) {
+		e := apply.EntryOf(obj)
+		e.Version = "" // another version is the same object
+		if known[e] {
+			continue
+		}
+		known[e] = true
 		if kept(obj) {
 			a.logf("%s is kept by its resource policy", apply.EntryOf(obj))
 			continue
@@ -78,6 +90,27 @@ func (a *act) doomed(ctx context.Context) (apply.Inventory, error) {
 	}
 	forUninstall(doomed)
 	return entries(doomed), nil
+}
+
+// deployed returns the objects of the revision that is deployed, if it is another: an
+// upgrade that has failed may have left some that it does not have itself.
+func (a *act) deployed(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	heads, err := a.t.heads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from, ok := replaced(heads)
+	if !ok || from.number == a.head.number {
+		return nil, nil
+	}
+	rev, err := a.t.read(ctx, from.number)
+	switch {
+	case errors.Is(err, ErrCorrupt):
+		return nil, nil
+	case err != nil || rev == nil:
+		return nil, err
+	}
+	return a.t.objects(rev.manifest, rev.namespace)
 }
 
 // unwrite deletes the objects of the release. One that has become that of another

@@ -75,10 +75,11 @@ func (m *merger) defaults(u *unit, values map[string]any, prefix string, keepNul
 		case value == nil && !keepNulls:
 			delete(values, key)
 		case isMap && defIsMap:
-			if !keepNulls {
+			keep := keepNulls || u.has(key) // the subchart will see to them
+			if !keep {
 				dropNulls(from)
 			}
-			m.tables(into, from, join(prefix, key), keepNulls || u.has(key))
+			m.tables(into, from, join(prefix, key), keep)
 		case isMap && def != nil:
 			m.warn("skipped value for %s: Not a table.", join(prefix, key))
 		}
