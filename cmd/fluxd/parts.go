@@ -12,6 +12,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
+	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
@@ -64,13 +65,10 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		StageKinds: o.stages(), MigrateAPIVersion: o.gates["MigrateAPIVersion"],
 		Wake: p.wakes(api.KustomizationGVK.GroupKind()),
 	})
-	p.releases = d.tenancy(reader, apply.Config{
-		Manager:     api.ManagerHelm,
-		Labels:      apply.Labels{Name: api.LabelHelmReleaseName, Namespace: api.LabelHelmReleaseNamespace},
-		MarkPrefix:  api.HelmGroup,
-		Concurrency: o.concurrent * o.concurrentSSA, OverrideManagers: o.overrideManagers,
-		Wake: p.wakes(api.HelmReleaseGVK.GroupKind()),
-	})
+	releasing := release.ApplyConfig()
+	releasing.Concurrency, releasing.OverrideManagers = o.concurrent*o.concurrentSSA, o.overrideManagers
+	releasing.Wake = p.wakes(api.HelmReleaseGVK.GroupKind())
+	p.releases = d.tenancy(reader, releasing)
 	builds := render.NewCache(int64(o.buildBudget), nil)
 	measure(d.server.metrics, builds, p.clusters, p.releases)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}

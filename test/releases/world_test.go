@@ -3,6 +3,7 @@ package releases
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,9 +18,8 @@ import (
 
 // The resources that tests look at.
 var (
-	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-	jobs        = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+	configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	jobs       = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 )
 
 // release is a world with a registry of charts.
@@ -132,6 +132,21 @@ func (r release) records() []string {
 	return strings.Split(out, "\n")
 }
 
+// unstructuredObject is what conditions of tests look at.
+type unstructuredObject = unstructured.Unstructured
+
+// inventory returns the ids in the inventory, sorted, with the namespace as NS.
+func (r release) inventory(obj *unstructured.Unstructured) []string {
+	entries, _, _ := unstructured.NestedSlice(obj.Object, "status", "inventory", "entries")
+	var ids []string
+	for _, e := range entries {
+		id, _, _ := unstructured.NestedString(e.(map[string]any), "id")
+		ids = append(ids, strings.Replace(id, r.Namespace, "NS", 1))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // number returns a number in the status.
 func number(obj *unstructured.Unstructured, field string) int64 {
 	n, _, _ := unstructured.NestedInt64(obj.Object, "status", field)
@@ -146,5 +161,5 @@ func app(version string, files map[string]string) upstream.Chart {
 	for name, content := range files {
 		all[name] = content
 	}
-	return upstream.Chart{Name: "app", Version: version, Values: "word: hello\nbroken: false\n", Files: all}
+	return upstream.Chart{Name: "app", Version: version, Values: "word: hello\nbroken: false\nnever: false\n", Files: all}
 }

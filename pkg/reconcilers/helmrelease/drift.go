@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -24,10 +25,13 @@ func (p *pass) watch() release.Watch {
 // detect compares the objects of a release that is in sync with the cluster.
 func (p *pass) detect(ctx context.Context, s situation) (situation, error) {
 	found, err := p.releases.Drift(ctx, p.wantedTarget(), p.watch())
-	if err != nil {
-		return s, fmt.Errorf("detect drift: %w", err)
-	}
 	text, differs := differences(found)
+	switch {
+	case err != nil && !differs:
+		return s, fmt.Errorf("detect drift: %w", err)
+	case err != nil:
+		logr.FromContextOrDiscard(ctx).Error(err, "some objects could not be compared")
+	}
 	if !differs {
 		p.set(api.ConditionDrifted, metav1.ConditionFalse, api.ReasonNoDriftDetected, noDrift)
 		return s, nil
@@ -45,12 +49,17 @@ func (p *pass) detect(ctx context.Context, s situation) (situation, error) {
 func differences(found []release.Drift) (text string, differs bool) {
 	var lines []string
 	for _, d := range found {
-		line := d.Entry.String() + " " + string(d.Difference)
-		if d.Difference == release.Changed {
-			line += fmt.Sprintf(" (%d additions, %d changes, %d removals)", d.Additions, d.Changes, d.Removals)
+		line := d.Entry.String()
+		switch {
+		case d.Held:
+			line += " excluded"
+		case d.Missing:
+			line += " removed"
+		default:
+			line += fmt.Sprintf(" changed (%d additions, %d changes, %d removals)", d.Additions, d.Changes, d.Removals)
 		}
 		lines = append(lines, line)
-		differs = differs || d.Difference != release.Excluded
+		differs = differs || !d.Held
 	}
 	return strings.Join(lines, "\n"), differs
 }

@@ -25,7 +25,7 @@ func (p *pass) install(ctx context.Context, t release.Target) (release.Step, err
 		Options: o, Rendered: rendered, Method: p.installMethod(), Replace: spec.Replace, TakeOwnership: !spec.DisableTakeOwnership,
 		CreateNamespace: spec.CreateNamespace && p.obj.Spec.TargetNamespace != "",
 	}
-	if step, err := p.definitions(ctx, t, rendered, spec.CRDs, in.Method, o.Wait); err != nil || step.Waiting != nil {
+	if step, err := p.definitions(ctx, t, rendered, spec.CRDs, o.Wait); err != nil || step.Waiting != nil {
 		return step, err
 	}
 	return p.releases.Install(ctx, t, in)
@@ -55,7 +55,7 @@ func (p *pass) upgrade(ctx context.Context, t release.Target) (release.Step, err
 		Options: o, Rendered: rendered, Revision: in.Revision, Method: release.MethodOf(method(spec.ServerSideApply), last.Method),
 		Force: spec.Force, TakeOwnership: !spec.DisableTakeOwnership, CleanupOnFail: spec.CleanupOnFail, MaxHistory: p.obj.GetMaxHistory(),
 	}
-	if step, err := p.definitions(ctx, t, rendered, spec.CRDs, up.Method, o.Wait); err != nil || step.Waiting != nil {
+	if step, err := p.definitions(ctx, t, rendered, spec.CRDs, o.Wait); err != nil || step.Waiting != nil {
 		return step, err
 	}
 	return p.releases.Upgrade(ctx, t, up)
@@ -63,12 +63,12 @@ func (p *pass) upgrade(ctx context.Context, t release.Target) (release.Step, err
 
 // definitions brings the definitions of the chart to the cluster. No record is written,
 // so that a failure does not count.
-func (p *pass) definitions(ctx context.Context, t release.Target, r release.Rendered, policy v2.CRDsPolicy, m release.Method, w release.Wait) (release.Step, error) {
+func (p *pass) definitions(ctx context.Context, t release.Target, r release.Rendered, policy v2.CRDsPolicy, w release.Wait) (release.Step, error) {
 	if len(r.CRDs) == 0 || policy == v2.CRDsSkip {
 		return release.Step{}, nil
 	}
 	step, err := p.releases.ApplyCRDs(ctx, t, release.CRDs{
-		Manifests: r.CRDs, Policy: policy, Method: m, Wait: w,
+		Manifests: r.CRDs, Policy: policy, Wait: w,
 		Labels: map[string]string{api.LabelHelmReleaseName: p.obj.Name, api.LabelHelmReleaseNamespace: p.obj.Namespace},
 	})
 	if err != nil {
