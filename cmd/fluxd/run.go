@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/clock"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/scheme"
@@ -30,6 +27,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 		return err
 	}
 	limitMemory(log)
+	o.cacheDir = usableCacheDir(o.cacheDir, log)
 	http.DefaultTransport = kustomize.NoNetwork{}
 	d, err := build(ctx, o, log)
 	if err != nil {
@@ -47,6 +45,7 @@ type daemon struct {
 	clients  *kube.Clients
 	cache    *kube.Cache
 	metadata *kube.Metadata
+	registry *reconcilers.Registry
 	engine   *engine.Engine
 	bus      *events.Bus
 	parts    *parts
@@ -80,6 +79,7 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if d.server, err = newServer(o, log); err != nil {
 		return nil, err
 	}
+	d.server.metrics.CountRequests()
 	if d.parts, err = newParts(ctx, d); err != nil {
 		return nil, err
 	}
@@ -97,9 +97,12 @@ func watched() []api.Resource { return api.Resources() }
 
 func (d *daemon) buildEngine() error {
 	o := d.options
-	registry, err := reconcilers.NewRegistry(d.parts.plugins()...)
-	if err != nil {
+	var err error
+	if d.registry, err = reconcilers.NewRegistry(d.parts.plugins()...); err != nil {
 		return err
+	}
+	for _, plugin := range d.registry.Plugins() {
+		d.server.metrics.Workers(plugin.Kind().Kind, plugin.Options().Workers)
 	}
 	writer, err := kube.NewStatusWriter(d.clients, api.Resources())
 	if err != nil {
@@ -110,12 +113,13 @@ func (d *daemon) buildEngine() error {
 		return err
 	}
 	d.engine = engine.New(engine.Config{
-		Registry: registry,
+		Registry: d.registry,
 		Kinds:    d.cache.Kinds(),
 		Cache:    d.cache,
 		Writer:   writer,
 		Bus:      d.bus,
 		Observer: d.server.observer(),
+		Queues:   d.server.metrics.Queues(),
 		Timing: engine.Timing{
 			Jitter:   float64(o.jitterPercent) / 100,
 			MinRetry: o.minRetry, MaxRetry: o.maxRetry,
@@ -147,9 +151,6 @@ func (d *daemon) watchConfig() func(schema.GroupKind) {
 func (d *daemon) ledger() (*engine.Ledger, error) {
 	if d.options.cacheDir == "" {
 		return nil, nil
-	}
-	if err := os.MkdirAll(d.options.cacheDir, 0o700); err != nil {
-		return nil, fmt.Errorf("--cache-dir: %w", err)
 	}
 	return engine.OpenLedger(d.options.cacheDir)
 }
@@ -192,21 +193,6 @@ func (d *daemon) work(ctx context.Context) error {
 	stop()
 	watches.Wait()
 	return err
-}
-
-// lead works while this process holds the Lease.
-func (d *daemon) lead(ctx context.Context) error {
-	o := d.options
-	elector, err := kube.NewElector(d.clients, kube.LeaseOptions{
-		Namespace: o.namespace, Name: leaseName(o.watchSelector), Identity: identity(),
-		Duration: o.leaseDuration, Renew: o.electionRenewDeadline, Retry: o.electionRetry,
-		Release: o.electionRelease,
-	}, clock.RealClock{})
-	if err != nil {
-		return err
-	}
-	d.server.standby()
-	return elector.Lead(ctx, d.work)
 }
 
 // close flushes and frees what build made, last first.
