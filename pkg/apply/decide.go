@@ -72,11 +72,12 @@ type facts struct {
 	ignores bool  // some of its fields are ignored
 	resync  bool  // memory does not count
 	repair  bool  // what is not to be repaired is left alone
+	client  bool  // the client merges, and takes nothing over
 }
 
 func (s *step) facts(by author, r Request) facts {
 	return facts{
-		desired: s.marks, known: s.known, here: s.here, live: s.rec.flags, resync: r.Resync, repair: r.Repair,
+		desired: s.marks, known: s.known, here: s.here, live: s.rec.flags, resync: r.Resync, repair: r.Repair, client: r.Client != nil,
 		mine:    s.left.author == by && s.rec.owner == by.owner && s.left.want != 0,
 		same:    s.left.want == s.want,
 		intact:  s.left.owned == s.rec.owned,
@@ -101,7 +102,7 @@ func decide(f facts) verdict {
 	if !exists || !f.mine || f.resync {
 		return compare
 	}
-	cleanup := f.live&foreign != 0 && (f.desired|f.live)&markMerge == 0
+	cleanup := !f.client && f.live&foreign != 0 && (f.desired|f.live)&markMerge == 0
 	if f.same && f.intact && !cleanup {
 		return leave
 	}

@@ -26,6 +26,8 @@ type Request struct {
 	Rules *Rules
 	// Force replaces objects whose change the API server refuses as immutable.
 	Force bool
+	// Client has objects merged by the client; nil leaves that to the API server.
+	Client *ClientSide
 	// Repair is for a plan that sets back what others have changed: objects with the
 	// mark of [Config.DriftKey], wanted or live, are left alone.
 	Repair bool
@@ -53,6 +55,7 @@ type Plan struct {
 	uncertain bool
 	force     bool
 	repair    bool
+	client    *ClientSide // nil for server-side apply
 	ignore    *ignoreRules
 }
 
@@ -84,7 +87,7 @@ func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
 	}
 	a.store.agree(r.Owner, ignore, r.Rules)
 	a.store.disarm(r.Owner)
-	p := &Plan{Owner: r.Owner, mapper: a.mapper(), force: r.Force, repair: r.Repair, ignore: a.store.terms(r.Owner).ignore}
+	p := &Plan{Owner: r.Owner, mapper: a.mapper(), force: r.Force, repair: r.Repair, client: r.Client, ignore: a.store.terms(r.Owner).ignore}
 	if err := a.steps(p, r); err != nil {
 		return nil, err
 	}
@@ -126,6 +129,9 @@ func (a *Applier) steps(p *Plan, r Request) error {
 		return s.entry.compare(t.entry)
 	})
 	p.dedupe()
+	if p.client != nil {
+		p.client.place(p.mapper)
+	}
 	for _, s := range p.steps {
 		p.Inventory = append(p.Inventory, s.entry)
 	}

@@ -80,7 +80,7 @@ func (r *run) compare(ctx context.Context, t *trial, dry *unstructured.Unstructu
 		t.action, t.verdict = Skipped, hold
 		return
 	}
-	t.cleanup = (live|t.marks)&markMerge == 0 && r.reducer.takeover.needed(dry)
+	t.cleanup = r.plan.client == nil && (live|t.marks)&markMerge == 0 && r.reducer.takeover.needed(dry)
 	if !t.cleanup && r.equal(ctx, t, dry) {
 		t.action = Unchanged
 		r.store.settle(t.src, t.key, r.by(r.plan.Owner), t.want, t.rec.owned)
@@ -131,6 +131,9 @@ func (r *run) equal(ctx context.Context, t *trial, dry *unstructured.Unstructure
 
 // applyObject sends the object of t.
 func (r *run) applyObject(ctx context.Context, t *trial, dryRun bool) (*unstructured.Unstructured, error) {
+	if r.plan.client != nil {
+		return r.merge(ctx, t, dryRun)
+	}
 	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, FieldValidation: r.validation(), Force: new(true)}
 	if dryRun {
 		o.DryRun = []string{metav1.DryRunAll}

@@ -71,10 +71,14 @@ func (r *Releaser) planDrift(ctx context.Context, t Target, w Watch, besides app
 	objects = slices.DeleteFunc(objects, func(obj *unstructured.Unstructured) bool {
 		return slices.Contains(besides, apply.EntryOf(obj))
 	})
-	return t.Applier.Plan(ctx, apply.Request{
+	request := apply.Request{
 		Owner: t.Owner, Objects: objects, Inventory: all, Ignore: w.Ignore, Resync: w.Resync, Repair: true,
 		Rules: t.Health.objects(WaitPoller, true),
-	})
+	}
+	if rev.method != ServerSide {
+		request.Client = &apply.ClientSide{Previous: slices.Clone(objects), Adopt: true}
+	}
+	return t.Applier.Plan(ctx, request)
 }
 
 // Correct sets back what differs, in the order of its kinds, and goes on behind

@@ -226,7 +226,7 @@ func (p *plane) do(r *http.Request, body []byte) (any, error) {
 		if p.objects[path] != nil {
 			return nil, apierrors.NewAlreadyExists(schema.GroupResource{Resource: "x"}, obj.GetName())
 		}
-		return p.put(path, nil, obj, dry), nil
+		return p.put(path, nil, p.updated(nil, obj, r), dry), nil
 	case http.MethodPut:
 		obj := decodeObject(body)
 		if live == nil {
@@ -235,7 +235,7 @@ func (p *plane) do(r *http.Request, body []byte) (any, error) {
 		if err := outdated(live, obj); err != nil {
 			return nil, err
 		}
-		return p.put(path, live, obj, dry), nil
+		return p.put(path, live, p.updated(live, obj, r), dry), nil
 	case http.MethodPatch:
 		return p.patch(path, live, r, body, dry)
 	}
@@ -361,34 +361,61 @@ func (p *plane) patch(path string, live *unstructured.Unstructured, r *http.Requ
 	if err := outdated(live, obj); err != nil {
 		return nil, err
 	}
+	if kind != types.JSONPatchType { // which only edits managed fields here
+		obj = p.updated(live, obj, r)
+	}
 	return p.put(path, live, obj, dry), nil
 }
 
-// apply returns live after a server-side apply of want.
-func (p *plane) apply(live, want *unstructured.Unstructured, manager string, force bool) (*unstructured.Unstructured, error) {
-	gvk := want.GroupVersionKind()
+// updated returns obj with the managed fields of an update. Records have none.
+func (p *plane) updated(live, obj *unstructured.Unstructured, r *http.Request) *unstructured.Unstructured {
+	manager := r.URL.Query().Get("fieldManager")
+	if manager == "" {
+		return obj
+	}
+	gvk := obj.GroupVersionKind()
+	if live == nil {
+		live = &unstructured.Unstructured{Object: map[string]any{}}
+		live.SetGroupVersionKind(gvk)
+	}
+	obj.SetManagedFields(live.GetManagedFields())
+	return timeless(p.manager(gvk).UpdateNoErrors(live.DeepCopy(), obj, manager).(*unstructured.Unstructured))
+}
+
+func (p *plane) manager(gvk schema.GroupVersionKind) *managedfields.FieldManager {
 	fm, err := managedfields.NewDefaultCRDFieldManager(managedfields.NewDeducedTypeConverter(), untyped{}, untyped{}, untyped{},
 		gvk, gvk.GroupVersion(), "", nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return fm
+}
+
+// timeless drops the times of managed fields, so that an update which changes nothing
+// is none.
+func timeless(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	fields := obj.GetManagedFields()
+	for i := range fields {
+		fields[i].Time = nil
+	}
+	obj.SetManagedFields(fields)
+	return obj
+}
+
+// apply returns live after a server-side apply of want.
+func (p *plane) apply(live, want *unstructured.Unstructured, manager string, force bool) (*unstructured.Unstructured, error) {
+	gvk := want.GroupVersionKind()
 	if live == nil {
 		live = &unstructured.Unstructured{Object: map[string]any{}}
 		live.SetGroupVersionKind(gvk)
 		live.SetName(want.GetName())
 	}
 	want.SetManagedFields(nil)
-	result, err := fm.Apply(live.DeepCopy(), want, manager, force)
+	result, err := p.manager(gvk).Apply(live.DeepCopy(), want, manager, force)
 	if err != nil {
 		return nil, err
 	}
-	obj := result.(*unstructured.Unstructured)
-	fields := obj.GetManagedFields()
-	for i := range fields {
-		fields[i].Time = nil
-	}
-	obj.SetManagedFields(fields)
-	return obj, nil
+	return timeless(result.(*unstructured.Unstructured)), nil
 }
 
 // untyped converts nothing, because nothing has another version.
@@ -488,6 +515,9 @@ func (p *plane) edit(path string, f func(*unstructured.Unstructured) *unstructur
 	if obj == nil {
 		delete(p.objects, path)
 		return
+	}
+	if obj.GetManagedFields() != nil {
+		timeless(p.manager(obj.GroupVersionKind()).UpdateNoErrors(live.DeepCopy(), obj, "somebody").(*unstructured.Unstructured))
 	}
 	p.put(path, live, obj, false)
 }

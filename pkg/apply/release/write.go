@@ -54,10 +54,17 @@ func (a *act) write(ctx context.Context) error {
 
 // request is what is planned for the objects of a revision.
 func (a *act) request(rev *revision, objects, before []*unstructured.Unstructured) apply.Request {
-	return apply.Request{
+	r := apply.Request{
 		Owner: a.t.Owner, Objects: objects, Inventory: entries(before),
 		Rules: a.t.Health.objects(a.m.Terms.Wait, a.m.Terms.Jobs),
 	}
+	if rev.method != ServerSide {
+		a.t.own(before)
+		r.Client = &apply.ClientSide{
+			Previous: before, Replace: a.m.Terms.Force, Adopt: a.m.Action == ActionInstall && a.m.Terms.TakeOwnership,
+		}
+	}
+	return r
 }
 
 // before returns the objects of the revision that the action goes from.

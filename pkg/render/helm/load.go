@@ -61,7 +61,7 @@ func find(tree fs.FS) (form, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	if len(entries) == 1 && !entries[0].IsDir() {
+	if len(entries) == 1 && !entries[0].IsDir() && entries[0].Name() != "Chart.yaml" {
 		return packaged, entries[0].Name(), nil
 	}
 	dirs := []string{"."}
