@@ -17,6 +17,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/upstream"
 )
 
 // bench is a cluster, a Git server and what is measured: fluxd, or the Flux
@@ -28,6 +29,7 @@ type bench struct {
 	server  *gittest.Server
 	subject subject
 	closers []io.Closer // of servers that a scenario has started
+	charts  *upstream.Registry
 }
 
 // subject is what is measured.
@@ -85,7 +87,7 @@ func (b *bench) start(ctx context.Context, stock string, s scenario) (err error)
 // holds those of the controllers that it replaces.
 func (b *bench) leads(ctx context.Context) error {
 	leases := schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
-	for _, name := range []string{"source-controller-leader-election", "kustomize-controller-leader-election"} {
+	for _, name := range []string{"source-controller-leader-election", "kustomize-controller-leader-election", "helm-controller-leader-election"} {
 		if _, err := b.cluster.Wait(ctx, leases, "flux-system", name, func(o *unstructured.Unstructured) bool {
 			if o == nil {
 				return false
