@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
@@ -33,18 +34,23 @@ func (o observer) Reconciled(key engine.Key, took time.Duration, ready metav1.Co
 // Forgotten implements [engine.Observer].
 func (o observer) Forgotten(key engine.Key) { o.metrics.Forgotten(key.Kind, key.Namespace, key.Name) }
 
+// Working implements [engine.Observer].
+func (o observer) Working(kind schema.GroupKind, more int) { o.metrics.Working(kind.Kind, more) }
+
 // LostWakeup implements [engine.Observer].
 func (o observer) LostWakeup(engine.Key) { o.metrics.LostWakeup() }
 
 // observeFacts connects the observers to the bus.
 func (d *daemon) observeFacts() error {
-	writer, err := kube.NewEventWriter(d.clients)
-	if err != nil {
-		return err
-	}
 	ctx, instance := context.Background(), identity()
-	recorder := events.NewRecorder(writer, instance, d.log.WithName("events"))
-	d.bus.Observe(ctx, "recorder", recorderQueue, recorder.Handle)
+	if d.options.recordEvents {
+		writer, err := kube.NewEventWriter(d.clients)
+		if err != nil {
+			return err
+		}
+		recorder := events.NewRecorder(writer, instance, d.log.WithName("events"))
+		d.bus.Observe(ctx, "recorder", recorderQueue, recorder.Handle)
+	}
 	if address := d.options.eventsAddr; address != "" {
 		notifier := events.NewNotifier(address, instance, d.log.WithName("notifications"))
 		d.bus.Observe(ctx, "notifier", notifierQueue, notifier.Handle)

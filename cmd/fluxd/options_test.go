@@ -138,11 +138,11 @@ func TestBaseURL(t *testing.T) {
 }
 
 func TestLeaseName(t *testing.T) {
-	if got := leaseName(""); got != "fluxd-leader-election" {
+	if got := leaseName(ourLease, ""); got != "fluxd-leader-election" {
 		t.Errorf("the Lease is %s", got)
 	}
-	one, two := leaseName("shard=1"), leaseName("shard=2")
-	if one == two || one != leaseName("shard=1") || !strings.HasPrefix(one, "fluxd-leader-election-") {
+	one, two := leaseName(ourLease, "shard=1"), leaseName(ourLease, "shard=2")
+	if one == two || one != leaseName(ourLease, "shard=1") || !strings.HasPrefix(one, "fluxd-leader-election-") {
 		t.Errorf("the Leases of two shards are %s and %s", one, two)
 	}
 	if first, second := identity(), identity(); first == second {

@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/clock"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/scheme"
@@ -30,6 +27,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 		return err
 	}
 	limitMemory(log)
+	o.cacheDir = usableCacheDir(o.cacheDir, log)
 	http.DefaultTransport = kustomize.NoNetwork{}
 	d, err := build(ctx, o, log)
 	if err != nil {
@@ -47,10 +45,12 @@ type daemon struct {
 	clients  *kube.Clients
 	cache    *kube.Cache
 	metadata *kube.Metadata
+	registry *reconcilers.Registry
 	engine   *engine.Engine
 	bus      *events.Bus
 	parts    *parts
 	server   *server
+	memory   *memoryWatch // nil without the feature gate
 }
 
 // build makes every part and connects them. Nothing runs yet.
@@ -68,9 +68,18 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if d.cache, err = kube.NewCache(d.clients, watched(), scope); err != nil {
 		return nil, err
 	}
+	if o.gates.on("OOMWatch") {
+		if d.memory, err = newMemoryWatch(o.memory, cgroup); err != nil {
+			return nil, err
+		}
+	}
+	if o.gates["AdoptLegacyReleases"] {
+		log.Info("the feature gate AdoptLegacyReleases has no effect: releases of that age are not adopted")
+	}
 	if d.server, err = newServer(o, log); err != nil {
 		return nil, err
 	}
+	d.server.metrics.CountRequests()
 	if d.parts, err = newParts(ctx, d); err != nil {
 		return nil, err
 	}
@@ -88,9 +97,12 @@ func watched() []api.Resource { return api.Resources() }
 
 func (d *daemon) buildEngine() error {
 	o := d.options
-	registry, err := reconcilers.NewRegistry(d.parts.plugins()...)
-	if err != nil {
+	var err error
+	if d.registry, err = reconcilers.NewRegistry(d.parts.plugins()...); err != nil {
 		return err
+	}
+	for _, plugin := range d.registry.Plugins() {
+		d.server.metrics.Workers(plugin.Kind().Kind, plugin.Options().Workers)
 	}
 	writer, err := kube.NewStatusWriter(d.clients, api.Resources())
 	if err != nil {
@@ -101,12 +113,13 @@ func (d *daemon) buildEngine() error {
 		return err
 	}
 	d.engine = engine.New(engine.Config{
-		Registry: registry,
+		Registry: d.registry,
 		Kinds:    d.cache.Kinds(),
 		Cache:    d.cache,
 		Writer:   writer,
 		Bus:      d.bus,
 		Observer: d.server.observer(),
+		Queues:   d.server.metrics.Queues(),
 		Timing: engine.Timing{
 			Jitter:   float64(o.jitterPercent) / 100,
 			MinRetry: o.minRetry, MaxRetry: o.maxRetry,
@@ -139,18 +152,18 @@ func (d *daemon) ledger() (*engine.Ledger, error) {
 	if d.options.cacheDir == "" {
 		return nil, nil
 	}
-	if err := os.MkdirAll(d.options.cacheDir, 0o700); err != nil {
-		return nil, fmt.Errorf("--cache-dir: %w", err)
-	}
 	return engine.OpenLedger(d.options.cacheDir)
 }
 
 // run serves and works until ctx ends or something essential fails.
 func (d *daemon) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var running sync.WaitGroup
 	defer running.Wait()
+	if d.memory != nil {
+		running.Go(func() { d.memory.run(ctx, d.log, stop) })
+	}
 	failed := make(chan error, 2)
 	running.Go(func() { failed <- d.server.run(ctx) })
 
@@ -160,7 +173,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	running.Go(func() { failed <- work(ctx) })
 	err := <-failed
-	cancel()
+	stop(nil)
 	return errors.Join(err, <-failed)
 }
 
@@ -180,21 +193,6 @@ func (d *daemon) work(ctx context.Context) error {
 	stop()
 	watches.Wait()
 	return err
-}
-
-// lead works while this process holds the Lease.
-func (d *daemon) lead(ctx context.Context) error {
-	o := d.options
-	elector, err := kube.NewElector(d.clients, kube.LeaseOptions{
-		Namespace: o.namespace, Name: leaseName(o.watchSelector), Identity: identity(),
-		Duration: o.leaseDuration, Renew: o.electionRenewDeadline, Retry: o.electionRetry,
-		Release: o.electionRelease,
-	}, clock.RealClock{})
-	if err != nil {
-		return err
-	}
-	d.server.standby()
-	return elector.Lead(ctx, d.work)
 }
 
 // close flushes and frees what build made, last first.

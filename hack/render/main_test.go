@@ -77,11 +77,7 @@ func at(t *testing.T, value any, path ...any) any {
 }
 
 func TestObjects(t *testing.T) {
-	var got []string
-	for _, o := range installed(t) {
-		got = append(got, o.GetKind()+" "+o.GetName())
-	}
-	slices.Sort(got)
+	got := names(installed(t))
 	want := []string{
 		"ClusterRole flux-edit-flux-system",
 		"ClusterRole flux-view-flux-system",

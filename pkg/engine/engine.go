@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/workqueue"
 )
 
 // Cache is where the engine reads objects; [kube.Cache] is one.
@@ -41,6 +42,8 @@ type Observer interface {
 	Reconciled(key Key, took time.Duration, ready metav1.ConditionStatus)
 	// Forgotten is told of an object that is no more.
 	Forgotten(key Key)
+	// Working is told that more workers of a kind hold an object, or fewer.
+	Working(kind schema.GroupKind, more int)
 	// LostWakeup is told of an object that nothing would have woken.
 	LostWakeup(key Key)
 }
@@ -56,7 +59,9 @@ type Config struct {
 	Bus    *events.Bus
 	// Observer may be nil.
 	Observer Observer
-	Timing   Timing
+	// Queues gets the metrics of the lanes. It may be nil.
+	Queues workqueue.MetricsProvider
+	Timing Timing
 	// Watch is asked to have a kind watched that some object reads. It may be
 	// nil and is called often.
 	Watch func(schema.GroupKind)
@@ -84,7 +89,7 @@ func New(c Config) *Engine {
 	for _, p := range c.Registry.Plugins() {
 		kinds = append(kinds, p.Kind().GroupKind())
 	}
-	e.queue = newQueue(kinds)
+	e.queue = newQueue(kinds, c.Queues)
 	e.schedule = newSchedule(e.Wake)
 	return e
 }
@@ -143,12 +148,15 @@ func (e *Engine) Run(ctx context.Context, listed <-chan struct{}) error {
 
 // work takes keys of one kind until the queue closes.
 func (e *Engine) work(ctx context.Context, p reconcilers.Plugin) {
+	kind := p.Kind().GroupKind()
 	for {
-		key, ok := e.queue.take(p.Kind().GroupKind())
+		key, ok := e.queue.take(kind)
 		if !ok {
 			return
 		}
+		e.working(kind, 1)
 		e.visit(ctx, p, key)
+		e.working(kind, -1)
 		e.queue.giveBack(key)
 	}
 }

@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 )
 
 // Key names the object of one piece of work.
@@ -19,12 +22,26 @@ type queue struct {
 	closed atomic.Bool
 }
 
-func newQueue(kinds []schema.GroupKind) *queue {
+// newQueue returns a queue with a lane for each kind, which reports to metrics, if
+// these are not nil, under the kind in lower case.
+func newQueue(kinds []schema.GroupKind, metrics workqueue.MetricsProvider) *queue {
 	q := &queue{lanes: make(map[schema.GroupKind]workqueue.TypedInterface[Key], len(kinds))}
 	for _, kind := range kinds {
-		q.lanes[kind] = workqueue.NewTyped[Key]()
+		q.lanes[kind] = workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[Key]{
+			Name: strings.ToLower(kind.Kind), MetricsProvider: metrics, Clock: drowsy{},
+		})
 	}
 	return q
+}
+
+// drowsy is the clock of the lanes. They look at the work under way twice a second
+// for their metrics, which would wake a processor that has nothing to do; once in
+// ten seconds is as often as anybody asks.
+type drowsy struct{ clock.RealClock }
+
+// NewTicker implements [clock.WithTicker].
+func (c drowsy) NewTicker(d time.Duration) clock.Ticker {
+	return c.RealClock.NewTicker(max(d, 10*time.Second))
 }
 
 // has says whether the kind of key has a lane.

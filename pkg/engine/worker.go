@@ -17,6 +17,7 @@ import (
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // visit looks at one object and does what it needs.
@@ -209,6 +210,12 @@ func (r *run) excuse(err error, doing string) time.Duration {
 	after := r.engine.Timing.backoff(failures)
 	r.log.Error(err, "cannot "+doing, "retry", after.String())
 	return after
+}
+
+func (e *Engine) working(kind schema.GroupKind, more int) {
+	if e.Observer != nil {
+		e.Observer.Working(kind, more)
+	}
 }
 
 func (e *Engine) observe(key Key, took time.Duration, obj api.Object) {

@@ -207,6 +207,9 @@ func (w *world) Reconciled(Key, time.Duration, metav1.ConditionStatus) {}
 // Forgotten implements [Observer].
 func (w *world) Forgotten(Key) {}
 
+// Working implements [Observer].
+func (w *world) Working(schema.GroupKind, int) {}
+
 // LostWakeup implements [Observer].
 func (w *world) LostWakeup(key Key) { w.lost[key]++ }
 

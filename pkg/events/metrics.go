@@ -17,9 +17,12 @@ import (
 type Metrics struct {
 	registry  *prometheus.Registry
 	durations *durations
+	readiness *readiness
 	total     *prometheus.CounterVec
 	errors    *prometheus.CounterVec
 	times     *prometheus.HistogramVec
+	active    *prometheus.GaugeVec
+	workers   *prometheus.GaugeVec
 	requests  *prometheus.CounterVec
 	received  *prometheus.CounterVec
 	leading   *prometheus.GaugeVec
@@ -33,12 +36,17 @@ func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry:  prometheus.NewRegistry(),
 		durations: newDurations(),
+		readiness: newReadiness(),
 		total: counters("controller_runtime_reconcile_total",
 			"Runs of reconcilers, by how they ended.", "controller", "result"),
 		errors: counters("controller_runtime_reconcile_errors_total",
 			"Runs of reconcilers that failed.", "controller"),
 		times: histograms("controller_runtime_reconcile_time_seconds",
 			"How long runs of reconcilers took.", "controller"),
+		active: gauges("controller_runtime_active_workers",
+			"Workers that hold an object.", "controller"),
+		workers: gauges("controller_runtime_max_concurrent_reconciles",
+			"Workers, and so objects that can be reconciled at once.", "controller"),
 		requests: counters("rest_client_requests_total",
 			"Requests to API servers, by status code, method and host.", "code", "method", "host"),
 		received: counters("fluxd_source_received_bytes_total",
@@ -51,7 +59,7 @@ func NewMetrics() *Metrics {
 		}),
 		queues: newQueues(),
 	}
-	m.registry.MustRegister(m.durations, m.total, m.errors, m.times, m.requests, m.received, m.leading, m.lost,
+	m.registry.MustRegister(m.durations, m.readiness, m.total, m.errors, m.times, m.active, m.workers, m.requests, m.received, m.leading, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.queues.all()...)
 	return m
@@ -66,7 +74,9 @@ func (m *Metrics) Handler() http.Handler {
 // of its Ready condition afterwards.
 func (m *Metrics) Reconciled(kind, namespace, name string, took time.Duration, ready metav1.ConditionStatus) {
 	controller := strings.ToLower(kind)
-	m.durations.observe(series{kind: kind, namespace: namespace, name: name}, took)
+	of := series{kind: kind, namespace: namespace, name: name}
+	m.durations.observe(of, took)
+	m.readiness.observe(of, ready)
 	m.times.WithLabelValues(controller).Observe(took.Seconds())
 	result := "requeue"
 	switch ready {
@@ -81,13 +91,25 @@ func (m *Metrics) Reconciled(kind, namespace, name string, took time.Duration, r
 
 // Forgotten drops the series of an object that is no more.
 func (m *Metrics) Forgotten(kind, namespace, name string) {
-	m.durations.drop(series{kind: kind, namespace: namespace, name: name})
+	of := series{kind: kind, namespace: namespace, name: name}
+	m.durations.drop(of)
+	m.readiness.drop(of)
 	m.received.DeleteLabelValues(kind, namespace, name)
 }
 
 // Received counts bytes that came over the network for a source.
 func (m *Metrics) Received(kind, namespace, name string, bytes int64) {
 	m.received.WithLabelValues(kind, namespace, name).Add(float64(bytes))
+}
+
+// Workers says how many workers a kind has.
+func (m *Metrics) Workers(kind string, n int) {
+	m.workers.WithLabelValues(strings.ToLower(kind)).Set(float64(n))
+}
+
+// Working says that more workers of a kind hold an object, or fewer.
+func (m *Metrics) Working(kind string, more int) {
+	m.active.WithLabelValues(strings.ToLower(kind)).Add(float64(more))
 }
 
 // LostWakeup counts an object that nothing would have woken.

@@ -73,6 +73,27 @@ func TestMetricsOfARun(t *testing.T) {
 	}
 }
 
+// The last run counts, and what is neither ready nor failed is not ready.
+func TestMetricsOfReadiness(t *testing.T) {
+	m := NewMetrics()
+	for name, runs := range map[string][]metav1.ConditionStatus{
+		"good": {metav1.ConditionFalse, metav1.ConditionTrue}, "bad": {metav1.ConditionTrue, metav1.ConditionFalse},
+		"open": {metav1.ConditionUnknown}, "gone": {metav1.ConditionTrue},
+	} {
+		for _, ready := range runs {
+			m.Reconciled("Bucket", "a", name, time.Second, ready)
+		}
+	}
+	m.Forgotten("Bucket", "a", "gone")
+	if diff := cmp.Diff([]string{
+		`fluxd_resource_ready{kind="Bucket",name="bad",namespace="a"} 0`,
+		`fluxd_resource_ready{kind="Bucket",name="good",namespace="a"} 1`,
+		`fluxd_resource_ready{kind="Bucket",name="open",namespace="a"} 0`,
+	}, scrape(t, m, "fluxd_resource_ready")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestMetricsForgetAnObject(t *testing.T) {
 	m := NewMetrics()
 	m.Reconciled("Bucket", "a", "x", time.Second, metav1.ConditionTrue)
@@ -95,6 +116,20 @@ func TestMetricsBuckets(t *testing.T) {
 	d.observe(of, 10*time.Millisecond) // a bound belongs to its bucket
 	if d.counts[of].buckets[0] != 1 {
 		t.Error("10ms is not in the bucket up to 10ms")
+	}
+}
+
+func TestMetricsOfWorkers(t *testing.T) {
+	m := NewMetrics()
+	m.Workers("Bucket", 4)
+	m.Working("Bucket", 1)
+	m.Working("Bucket", 1)
+	m.Working("Bucket", -1)
+	if diff := cmp.Diff([]string{
+		`controller_runtime_active_workers{controller="bucket"} 1`,
+		`controller_runtime_max_concurrent_reconciles{controller="bucket"} 4`,
+	}, scrape(t, m, "controller_runtime_")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -10,6 +10,7 @@
 //     not decode becomes an [Undecodable] and the rest of its kind goes on.
 //   - [Metadata] watches Secrets and ConfigMaps by name and version only.
 //   - [Reader] reads Secrets and ConfigMaps live.
+//   - [Secrets] reads and writes records that are kept in Secrets.
 //   - [StatusWriter] is the only writer of status and finalizers.
 //   - [EventWriter] writes Kubernetes events.
 //   - [Mapper] maps kinds to resources from aggregated discovery.

@@ -23,6 +23,15 @@ type LeaseOptions struct {
 	// before they take over, Renew how long the holder tries to renew before it
 	// gives up, Retry the time between two tries.
 	Duration, Renew, Retry time.Duration
+	// Every is the time from one renewal to the next; 0 means Retry. A Lease that
+	// lasts long need not be renewed often.
+	Every time.Duration
+	// Predecessor tells holders that are known to be gone: their Lease is taken at
+	// once. nil knows none.
+	Predecessor func(holder string) bool
+	// Waiting is told who holds the Lease that is waited for, once for each
+	// holder. It may be nil.
+	Waiting func(holder string)
 	// Release gives the Lease back at the end, so that the next one need not
 	// wait for it to expire.
 	Release bool
@@ -38,6 +47,7 @@ type Elector struct {
 
 	seen   lease     // the record as last read
 	seenAt time.Time // when it last changed, by our clock
+	told   string    // the holder that Waiting was told
 }
 
 type lease struct {
@@ -101,23 +111,32 @@ func (e *Elector) Lead(ctx context.Context, lead func(context.Context) error) er
 // counts is when a renewal was sent: others count from when it arrived.
 func (e *Elector) hold(ctx context.Context, done <-chan struct{}) bool {
 	renewed := e.clock.Now()
+	pause := e.every()
 	for {
 		select {
 		case <-done:
 			return true
-		case <-e.clock.After(e.options.Retry):
+		case <-e.clock.After(pause):
 		}
+		pause = e.options.Retry
 		now := e.clock.Now()
 		left := e.options.Renew - now.Sub(renewed)
 		if left <= 0 {
 			return false
 		}
 		if e.tryFor(ctx, left) {
-			renewed = now
+			renewed, pause = now, e.every()
 		} else if e.clock.Since(renewed) >= e.options.Renew {
 			return false
 		}
 	}
+}
+
+func (e *Elector) every() time.Duration {
+	if e.options.Every > 0 {
+		return e.options.Every
+	}
+	return e.options.Retry
 }
 
 func (e *Elector) sleep(ctx context.Context, d time.Duration) bool {
@@ -147,8 +166,8 @@ func (e *Elector) tryFor(ctx context.Context, limit time.Duration) bool {
 		e.seen, e.seenAt = current, now
 	}
 	holder := current.Spec.HolderIdentity
-	duration := time.Duration(current.Spec.LeaseDurationSeconds) * time.Second
-	if holder != "" && holder != e.options.Identity && now.Sub(e.seenAt) < duration {
+	if e.mustWait(current.Spec, now) {
+		e.tell(holder)
 		return false
 	}
 	next := current
@@ -160,6 +179,24 @@ func (e *Elector) tryFor(ctx context.Context, limit time.Duration) bool {
 	next.Spec.LeaseDurationSeconds = int(e.options.Duration.Seconds())
 	next.Spec.RenewTime = metav1.NewMicroTime(now)
 	return e.write(ctx, next)
+}
+
+// mustWait says whether somebody else holds the Lease and may be alive.
+func (e *Elector) mustWait(l leaseSpec, now time.Time) bool {
+	if l.HolderIdentity == "" || l.HolderIdentity == e.options.Identity {
+		return false
+	}
+	if e.options.Predecessor != nil && e.options.Predecessor(l.HolderIdentity) {
+		return false
+	}
+	return now.Sub(e.seenAt) < time.Duration(l.LeaseDurationSeconds)*time.Second
+}
+
+func (e *Elector) tell(holder string) {
+	if e.options.Waiting != nil && holder != e.told {
+		e.told = holder
+		e.options.Waiting(holder)
+	}
 }
 
 func (e *Elector) read(ctx context.Context) (lease, error) {

@@ -184,3 +184,53 @@ func TestSilentHolder(t *testing.T) {
 		}
 	})
 }
+
+// A Lease that lasts long is renewed seldom, and often once a renewal has failed;
+// one that a predecessor left is taken at once, and one that is held is waited for.
+func TestLongLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		hold := func(holder string) {
+			s.put(leasePath, `{"metadata":{"name":"fluxd","namespace":"flux-system"},
+				"spec":{"holderIdentity":"`+holder+`","leaseDurationSeconds":300}}`)
+		}
+		var waited []string
+		start := func() (context.CancelFunc, chan error) {
+			e := newTestElector(t, s, "fluxd_b")
+			e.options.Duration, e.options.Renew, e.options.Every = 5*time.Minute, 4*time.Minute, 100*time.Second
+			e.options.Predecessor = func(holder string) bool { return holder == "fluxd_a" }
+			e.options.Waiting = func(holder string) { waited = append(waited, holder) }
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() {
+				done <- e.Lead(ctx, func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) })
+			}()
+			return cancel, done
+		}
+
+		hold("other")
+		cancel, done := start()
+		pass(time.Minute)
+		hold("fluxd_a")
+		pass(6 * time.Second)
+		taken := s.lease(t)
+		if taken.HolderIdentity != "fluxd_b" || len(waited) != 1 || waited[0] != "other" {
+			t.Fatalf("%q holds the Lease after waiting for %v", taken.HolderIdentity, waited)
+		}
+		pass(90 * time.Second)
+		if now := s.lease(t); !now.RenewTime.Equal(&taken.RenewTime) {
+			t.Error("renewed within 100s")
+		}
+		s.refuseAll(true)
+		pass(20 * time.Second)
+		s.refuseAll(false)
+		pass(6 * time.Second)
+		if now := s.lease(t); now.RenewTime.Equal(&taken.RenewTime) {
+			t.Error("not renewed soon after a renewal that failed")
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}

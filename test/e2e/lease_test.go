@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,23 +51,62 @@ func TestLeaderElection(t *testing.T) {
 	w.finish(third)
 }
 
+// While a Flux controller runs, the daemon waits, and says for whom. Later it holds
+// the Leases of those that it replaces and gives them back in the end.
+func TestFluxControllersRun(t *testing.T) {
+	w := newOwnWorld(t, files{"app/config.yaml": configMap("config", "1")}, "--enable-leader-election", "--leader-election-retry-period=200ms")
+	w.install()
+	stock := w.leaseName("kustomize-controller")
+	w.create("apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: " + stock + ", namespace: flux-system}\n" +
+		"spec: {holderIdentity: kustomize-controller-5f_1, leaseDurationSeconds: 300}")
+	w.start()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := w.daemon.Logged(ctx, "waiting for a Flux controller", "kustomize-controller-5f_1"); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "runs while the controller holds its Lease", 0.0, w.runs("GitRepository", "repo"))
+
+	if _, err := w.Patch(ctx, leases, "flux-system", stock, map[string]any{"spec": map[string]any{"holderIdentity": ""}}); err != nil {
+		t.Fatal(err)
+	}
+	w.ready("app")
+	for _, component := range []string{"kustomize-controller", "source-controller"} {
+		if holder := w.holder(w.leaseName(component), func(now string) bool { return now != "" }); !strings.HasPrefix(holder, "fluxd_") {
+			t.Errorf("%s is held by %q", component, holder)
+		}
+	}
+	w.stop()
+	w.holder(stock, func(now string) bool { return now == "" })
+}
+
 var leases = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+
+// leaseName returns the name of the Lease of a component in this world's shard.
+func (w *ownWorld) leaseName(component string) string {
+	sum := sha256.Sum256([]byte(w.selector()))
+	return component + "-leader-election-" + hex.EncodeToString(sum[:4])
+}
 
 // holderOtherThan waits until the Lease of this world's daemons has a holder other
 // than the one given, and returns it.
 func (w *ownWorld) holderOtherThan(holder string) string {
 	w.t.Helper()
+	return w.holder(w.leaseName("fluxd"), func(now string) bool { return now != "" && now != holder })
+}
+
+// holder waits until the holder of a Lease is one that is wanted, and returns it.
+func (w *ownWorld) holder(lease string, wanted func(string) bool) string {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	sum := sha256.Sum256([]byte(w.selector()))
-	lease, err := w.Wait(ctx, leases, "flux-system", "fluxd-leader-election-"+hex.EncodeToString(sum[:4]), func(obj *unstructured.Unstructured) bool {
-		now := field(obj, "spec", "holderIdentity")
-		return now != "" && now != holder
+	obj, err := w.Wait(ctx, leases, "flux-system", lease, func(obj *unstructured.Unstructured) bool {
+		return obj != nil && wanted(field(obj, "spec", "holderIdentity"))
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return field(lease, "spec", "holderIdentity")
+	return field(obj, "spec", "holderIdentity")
 }
 
 // Daemons share a cluster by the labels of the objects to reconcile. An object that

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -123,12 +124,23 @@ func (d *Daemon) Logs() []string {
 
 // Ready waits until the daemon says that it is.
 func (d *Daemon) Ready(ctx context.Context) error {
+	return d.await(ctx, func() bool { return healthy("http://" + d.health + "/readyz") })
+}
+
+// Logged waits until the daemon has logged a line in which all the words are.
+func (d *Daemon) Logged(ctx context.Context, words ...string) error {
+	return d.await(ctx, func() bool {
+		return slices.ContainsFunc(d.Logs(), func(line string) bool {
+			return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) })
+		})
+	})
+}
+
+// await waits until is, as long as the daemon lives.
+func (d *Daemon) await(ctx context.Context, is func() bool) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if healthy("http://" + d.health + "/readyz") {
-			return nil
-		}
+	for !is() {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for fluxd: %w; the end of its log:\n%s", ctx.Err(), d.tail())
@@ -137,6 +149,7 @@ func (d *Daemon) Ready(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+	return nil
 }
 
 func errOr(err error) error {
@@ -172,6 +185,9 @@ func (d *Daemon) Kill() error {
 	<-d.done
 	return nil
 }
+
+// MetricsAddress returns the host and port that metrics are served on.
+func (d *Daemon) MetricsAddress() string { return d.metrics }
 
 // Metrics returns all metrics as text.
 func (d *Daemon) Metrics() (string, error) {

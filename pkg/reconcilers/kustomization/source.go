@@ -10,6 +10,7 @@ import (
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 )
 
 // sourceRef names the source of obj.
@@ -66,7 +67,7 @@ func (p *pass) source() (*api.Artifact, error) {
 
 // dependencies waits for the first one that is not ready.
 func (p *pass) dependencies(ctx context.Context, artifact *api.Artifact) error {
-	if err := p.readyExprs(); err != nil {
+	if err := consumer.CheckReady(p.judges.Compiler, p.obj.Spec.DependsOn); err != nil {
 		return err
 	}
 	for _, d := range p.obj.Spec.DependsOn {
@@ -89,7 +90,7 @@ func (p *pass) dependency(ctx context.Context, dependency api.DependencyReferenc
 		return fmt.Errorf("dependency '%s' is not a Kustomization", name)
 	}
 	if dependency.ReadyExpr != "" {
-		if err := p.askedReady(ctx, dependency, d); err != nil {
+		if err := consumer.AskReady(ctx, p.judges.Compiler, dependency, p.obj, d); err != nil {
 			return err
 		}
 		if !p.options.AdditiveReadyExpr {
