@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -129,12 +130,14 @@ func (r *run) equal(ctx context.Context, t *trial, dry *unstructured.Unstructure
 	return t.here && content == t.rec.content
 }
 
-// applyObject sends the object of t.
+// applyObject sends the object of t. The API server need not look for fields that
+// nobody knows or that come twice: an apply fails with the former, and what a map
+// becomes has none of the latter.
 func (r *run) applyObject(ctx context.Context, t *trial, dryRun bool) (*unstructured.Unstructured, error) {
 	if r.plan.client != nil {
 		return r.merge(ctx, t, dryRun)
 	}
-	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, FieldValidation: r.validation(), Force: new(true)}
+	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, FieldValidation: cmp.Or(r.validation(), metav1.FieldValidationIgnore), Force: new(true)}
 	if dryRun {
 		o.DryRun = []string{metav1.DryRunAll}
 	}

@@ -4,9 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
+	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 )
 
 // Served is what an API server says of itself.
@@ -19,7 +24,22 @@ type Served struct {
 	APIVersions []string
 }
 
-// Served asks the API server what it serves, whatever was known before.
+// served remembers the last answers of discovery. The API server is asked every time;
+// that it has nothing new is a short answer.
+type served struct {
+	mu      sync.Mutex // guards answers
+	answers map[string]answer
+}
+
+type answer struct {
+	etag     string
+	versions []string
+}
+
+// mostDiscovery is how many bytes an answer of discovery may have.
+const mostDiscovery = 64 << 20
+
+// Served asks the API server what it serves.
 func (c *Clients) Served(ctx context.Context) (Served, error) {
 	var s Served
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
@@ -38,15 +58,58 @@ func (c *Clients) Served(ctx context.Context) (Served, error) {
 	}
 	s.Version, s.Major, s.Minor = version.GitVersion, version.Major, version.Minor
 	for _, path := range []string{"/api", "/apis"} {
-		groups, err := c.Mapper.fetch(ctx, path)
+		versions, err := c.Mapper.versions(ctx, path)
 		if err != nil {
 			return s, fmt.Errorf("discover what the API server serves: %w", err)
 		}
-		s.APIVersions = append(s.APIVersions, groups.apiVersions()...)
+		s.APIVersions = append(s.APIVersions, versions...)
 	}
 	slices.Sort(s.APIVersions)
 	s.APIVersions = slices.Compact(s.APIVersions)
 	return s, nil
+}
+
+// versions returns the group versions below a path, and each with each of its kinds.
+func (m *Mapper) versions(ctx context.Context, path string) ([]string, error) {
+	m.served.mu.Lock()
+	known := m.served.answers[path]
+	m.served.mu.Unlock()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.client.Get().AbsPath(path).URL().String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", aggregated)
+	if known.etag != "" {
+		req.Header.Set("If-None-Match", known.etag)
+	}
+	client, ok := m.client.(*rest.RESTClient)
+	if !ok {
+		return nil, fmt.Errorf("%T is no client that can be asked", m.client)
+	}
+	res, err := client.Client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	switch res.StatusCode {
+	case http.StatusNotModified:
+		return known.versions, nil
+	case http.StatusOK:
+	default:
+		return nil, apierrors.NewGenericServerResponse(res.StatusCode, "get", schema.GroupResource{}, path, "", 0, false)
+	}
+	var groups groupDiscovery
+	if err := json.NewDecoder(io.LimitReader(res.Body, mostDiscovery)).Decode(&groups); err != nil {
+		return nil, err
+	}
+	now := answer{etag: res.Header.Get("ETag"), versions: groups.apiVersions()}
+	m.served.mu.Lock()
+	defer m.served.mu.Unlock()
+	if m.served.answers == nil {
+		m.served.answers = make(map[string]answer)
+	}
+	m.served.answers[path] = now
+	return now.versions, nil
 }
 
 func (d groupDiscovery) apiVersions() []string {

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,15 +11,24 @@ import (
 
 func TestServed(t *testing.T) {
 	s := newServer()
+	others, full := otherGroups, 0
 	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		etag := strconv.Quote(strconv.Itoa(len(others)))
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return true
+		}
+		w.Header().Set("ETag", etag)
+		full++
 		body, ok := map[string]string{
-			"/version": `{"major":"1","minor":"37+","gitVersion":"v1.37.2+edge"}`, "/api": coreGroup, "/apis": otherGroups,
+			"/version": `{"major":"1","minor":"37+","gitVersion":"v1.37.2+edge"}`, "/api": coreGroup, "/apis": others,
 		}[r.URL.Path]
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(body))
 		return ok
 	}
-	got, err := s.clients(t).Served(t.Context())
+	c := s.clients(t)
+	got, err := c.Served(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +37,13 @@ func TestServed(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("served (-want +got): %s", diff)
+	}
+	if again, err := c.Served(t.Context()); err != nil || !cmp.Equal(got, again) || full != 4 {
+		t.Errorf("the second time, with %d whole answers: %+v, %v", full, again, err)
+	}
+	others = moreGroups
+	if changed, err := c.Served(t.Context()); err != nil || !slices.Contains(changed.APIVersions, "example.com/v2/Gadget") {
+		t.Errorf("after a change: %+v, %v", changed, err)
 	}
 }
 

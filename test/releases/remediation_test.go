@@ -99,7 +99,7 @@ func TestUpgradeIsRolledBack(t *testing.T) {
 	r.ready("web")
 	r.values("web", map[string]any{"broken": true})
 	obj := r.stalled("web", "RetriesExceeded")
-	r.condition(obj, "Ready", "False/RollbackSucceeded", "Helm rollback to previous release "+r.Namespace+"/web.v")
+	r.condition(obj, "Ready", "False/RollbackSucceeded", "Helm rollback to previous release "+r.Namespace+"/web.v3 with chart app@1.0.0+")
 	r.condition(obj, "Stalled", "True/RetriesExceeded", "Failed to upgrade after 2 attempt(s)")
 	r.counts(obj, 2, 0, 2)
 	world.Equal(t, "records", []string{

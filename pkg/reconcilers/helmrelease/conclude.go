@@ -121,23 +121,40 @@ func (p *pass) proved(step release.Step) error {
 // remedied takes in how a rollback or an uninstall after a failure has ended.
 func (p *pass) remedied(a action, step release.Step) {
 	is, severity := verdictOf(step.Failure)
-	latest := p.obj.Status.History.Latest()
+	subject := p.obj.Status.History.Latest()
+	of := ofSnapshot(subject)
 	verb, reason := uninstallRemediationVerb, api.ReasonUninstallSucceeded
-	switch {
-	case a == rollback && step.Failure != nil:
-		verb, reason = rollbackVerb, api.ReasonRollbackFailed
-	case a == rollback:
+	if a == rollback {
 		verb, reason = rollbackVerb, api.ReasonRollbackSucceeded
-	case step.Failure != nil:
-		reason = api.ReasonUninstallFailed
+		subject = rollbackTarget(p.obj)
+		of = described(chartVersion(subject), p.obj.Status.LastAttemptedConfigDigest, "", "")
 	}
-	text := remediated(verb, latest, step.Failure)
+	if step.Failure != nil {
+		reason = map[action]string{rollback: api.ReasonRollbackFailed, uninstallRemediation: api.ReasonUninstallFailed}[a]
+	}
+	text := remediated(verb, subject, step.Failure)
 	p.set(api.ConditionRemediated, is, reason, text)
 	logs := ""
 	if step.Failure != nil {
 		logs = lastLogs(step.Logs)
 	}
-	p.publish(severity, reason, text+logs, ofSnapshot(latest))
+	p.publish(severity, reason, text+logs, of)
+}
+
+// rollbackTarget returns the snapshot that the last rollback has gone back to, or would.
+func rollbackTarget(obj *v2.HelmRelease) *v2.Snapshot {
+	history := obj.Status.History.Sorted()
+	if len(history) > 0 && history[0].Action == v2.ActionRollback {
+		history = history[1:]
+	}
+	return history.Previous(upgradeRemediation(obj).ignoreTests)
+}
+
+func chartVersion(s *v2.Snapshot) string {
+	if s == nil {
+		return ""
+	}
+	return s.ChartVersion
 }
 
 // left takes in how a release that was made elsewhere has been uninstalled.
