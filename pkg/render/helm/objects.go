@@ -4,36 +4,72 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 )
 
-// decodeAll returns the objects of files in the order of the files. Lists are taken
-// apart, and no object may be there twice.
-func decodeAll(files rendered, limits Limits) ([]object, error) {
-	var objects []object
-	known := make(map[string]string)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if strings.HasPrefix(path.Base(name), "_") {
-			continue
-		}
-		for _, document := range documents(files[name]) {
-			fields, err := decode(document, limits.orDefaults().Nodes)
-			if err != nil {
-				return nil, &told{kindOf(err), fmt.Sprintf("YAML parse error on %s: %s", name, clip(err.Error()))}
+// decodeAll yields the objects of files in the order of the files, which it removes.
+// Lists are taken apart, and no object may be there twice. It ends with the first error.
+func decodeAll(files rendered, limits Limits) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		known := make(map[string]string)
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			text := files[name]
+			delete(files, name)
+			if strings.HasPrefix(path.Base(name), "_") {
+				continue
 			}
-			for _, item := range flatten(fields) {
-				o := object{name, item}
-				if err := o.check(known); err != nil {
-					return nil, err
+			for _, document := range documents(text) {
+				if !decodeDocument(name, document, limits, known, yield) {
+					return
 				}
-				objects = append(objects, o)
 			}
 		}
 	}
-	return objects, nil
+}
+
+// decodeDocument yields the objects of one document. It returns false when nobody wants
+// more.
+func decodeDocument(name, document string, limits Limits, known map[string]string, yield func(object, error) bool) bool {
+	fields, err := decode(document, limits.orDefaults().Nodes)
+	if err != nil {
+		yield(object{}, &told{kindOf(err), fmt.Sprintf("YAML parse error on %s: %s", name, clip(err.Error()))})
+		return false
+	}
+	for _, item := range flatten(fields) {
+		o := object{name, item}
+		err := o.check(known)
+		if !yield(o, err) || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// collect returns all objects.
+func collect(objects iter.Seq2[object, error]) ([]object, error) {
+	var list []object
+	for o, err := range objects {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+// fromList yields the objects of a list.
+func fromList(list []object) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		for _, o := range list {
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
 }
 
 // kindOf returns which kind of error an error of decode is.

@@ -84,21 +84,26 @@ func (r rendered) add(path, text string) {
 	r[path] = text
 }
 
-// change has the post-renderers change the documents of files.
+// change has the post-renderers change the documents of files. Unless kustomize has to
+// see them all, there is one of them in memory at a time.
 func (r *Renderer) change(ctx context.Context, p *PostRender, files rendered, limits Limits) (rendered, error) {
-	objects, err := decodeAll(files, limits)
-	if err != nil {
-		return nil, err
-	}
+	objects := decodeAll(files, limits)
 	for i, k := range p.builds() {
-		if objects, err = r.build(ctx, k, objects); err != nil {
+		list, err := collect(objects)
+		if err != nil {
+			return nil, err
+		}
+		if list, err = r.build(ctx, k, list); err != nil {
 			return nil, fmt.Errorf("%w %d: %w", ErrPostRender, i+1, err)
 		}
+		objects = fromList(list)
 	}
 	texts := make(map[string]*strings.Builder)
-	for i, o := range objects {
-		objects[i].fields = nil // it is not needed once it is written
-		if err := p.mark(o); err != nil {
+	for o, err := range objects {
+		if err == nil {
+			err = p.mark(o)
+		}
+		if err != nil {
 			return nil, err
 		}
 		text, err := yaml.Marshal(o.fields)

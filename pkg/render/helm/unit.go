@@ -42,12 +42,6 @@ func copyMetadata(m *Metadata) *Metadata {
 
 func (u *unit) name() string { return u.meta.Name }
 
-// under gives a unit to another one.
-func (u *unit) under(parent *unit) *unit {
-	u.parent = parent
-	return u
-}
-
 // path is how templates and messages name the unit, as in web/charts/db.
 func (u *unit) path() string {
 	if u.parent == nil {
@@ -78,7 +72,7 @@ func fits(constraint, version string) bool {
 	return err == nil && c.Check(v)
 }
 
-// wants says whether d is about the subchart u.
+// answers says whether d is about the subchart u.
 func (u *unit) answers(d *dependency) bool {
 	return u.name() == d.Name && fits(d.Version, u.meta.Version)
 }
