@@ -11,9 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
@@ -79,28 +76,7 @@ func (b *bench) start(ctx context.Context, stock string, s scenario) (err error)
 	}
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := b.subject.Ready(ready); err != nil {
-		return err
-	}
-	return b.leads(ready)
-}
-
-// leads waits until the subject holds the Leases without which it does nothing. fluxd
-// holds those of the controllers that it replaces.
-func (b *bench) leads(ctx context.Context) error {
-	leases := schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
-	for _, name := range []string{"source-controller-leader-election", "kustomize-controller-leader-election", "helm-controller-leader-election"} {
-		if _, err := b.cluster.Wait(ctx, leases, "flux-system", name, func(o *unstructured.Unstructured) bool {
-			if o == nil {
-				return false
-			}
-			holder, _, _ := unstructured.NestedString(o.Object, "spec", "holderIdentity")
-			return holder != ""
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.subject.Ready(ready)
 }
 
 // startSubject starts the Flux controllers, or fluxd with the flags of its Deployment
