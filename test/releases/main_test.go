@@ -10,4 +10,4 @@ import (
 // longer than any test; a failure is tried again soon, however many there were.
 var shared = &suite.Suite{Flags: []string{"--min-retry-delay=200ms", "--max-retry-delay=2s", "--requeue-dependency=1h"}}
 
-func TestMain(m *testing.M) { shared.Main(m) }
+func TestMain(m *testing.M) { shared.Main(m, func() {}) }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/expr"
 )
 
@@ -23,9 +24,23 @@ func CheckReady(c *expr.Compiler, dependencies []api.DependencyReference) error 
 	return nil
 }
 
-// AskReady asks the expression of a dependency whether that is ready. An error says
-// that it is not, and why.
-func AskReady(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self, dep api.Object) error {
+// Ready says whether a dependency is ready: by its expression if it has one, and by its
+// condition for its present generation if it has none, or if the two are to be additive.
+// An error says that it is not, and why.
+func Ready(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self, dep api.Object, additive bool) error {
+	if d.ReadyExpr != "" {
+		if err := ask(ctx, c, d, self, dep); err != nil || !additive {
+			return err
+		}
+	}
+	if dep.GetGeneration() != dep.GetObservedGeneration() || !conditions.IsTrue(dep.GetConditions(), api.ConditionReady) {
+		return fmt.Errorf("dependency '%s/%s' is not ready", dep.GetNamespace(), dep.GetName())
+	}
+	return nil
+}
+
+// ask asks the expression of a dependency whether that is ready.
+func ask(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self, dep api.Object) error {
 	program, err := c.Strict(d.ReadyExpr, "dep", "self")
 	if err != nil {
 		return err

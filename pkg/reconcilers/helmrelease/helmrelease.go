@@ -117,7 +117,7 @@ type reconciler struct {
 
 // References implements [reconcilers.Reconciler].
 func (r *reconciler) References(obj *v2.HelmRelease) []reconcilers.Ref {
-	refs := append([]reconcilers.Ref{}, kubeConfigRefs(obj)...)
+	refs := append([]reconcilers.Ref{}, consumer.KubeConfigRefs(obj.Namespace, obj.Spec.KubeConfig)...)
 	if ref, ok := sourceRef(obj); ok {
 		refs = append(refs, ref)
 	}

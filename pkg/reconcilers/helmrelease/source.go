@@ -71,18 +71,7 @@ func (p *pass) dependency(ctx context.Context, dependency api.DependencyReferenc
 	if !ok {
 		return fmt.Errorf("unable to get '%s' dependency: not found", name)
 	}
-	if dependency.ReadyExpr != "" {
-		if err := consumer.AskReady(ctx, p.judges.Compiler, dependency, p.obj, d); err != nil {
-			return err
-		}
-		if !p.options.AdditiveReadyExpr {
-			return nil
-		}
-	}
-	if d.Generation != d.Status.ObservedGeneration || !conditions.IsTrue(d.Status.Conditions, api.ConditionReady) {
-		return fmt.Errorf("dependency '%s' is not ready", name)
-	}
-	return nil
+	return consumer.Ready(ctx, p.judges.Compiler, dependency, p.obj, d, p.options.AdditiveReadyExpr)
 }
 
 // source finds the chart's artifact and opens it.

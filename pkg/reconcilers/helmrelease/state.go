@@ -12,7 +12,7 @@ import (
 type state uint8
 
 const (
-	unknown state = iota
+	_ state = iota // nobody knows
 	// absent: there is nothing in the storage, or only what was uninstalled.
 	absent
 	// unmanaged: the last record was made or changed by somebody else.

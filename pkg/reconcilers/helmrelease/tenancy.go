@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/fluxd/fluxd/pkg/api"
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 	"github.com/fluxd/fluxd/pkg/apply"
@@ -16,7 +14,6 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/kube"
-	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/render/helm"
 )
 
@@ -93,22 +90,6 @@ func (d *doors) forget(owner apply.Owner) {
 // identity is what spec says about who releases.
 func identity(obj *v2.HelmRelease) clusters.Identity {
 	return clusters.Identity{Account: obj.Spec.ServiceAccountName, KubeConfig: obj.Spec.KubeConfig}
-}
-
-// kubeConfigRefs names what leads to another cluster.
-func kubeConfigRefs(obj *v2.HelmRelease) []reconcilers.Ref {
-	k := obj.Spec.KubeConfig
-	if k == nil {
-		return nil
-	}
-	var refs []reconcilers.Ref
-	if k.SecretRef != nil {
-		refs = append(refs, reconcilers.NewRef(schema.GroupKind{Kind: secretKind}, obj.Namespace, k.SecretRef.Name))
-	}
-	if k.ConfigMapRef != nil {
-		refs = append(refs, reconcilers.NewRef(schema.GroupKind{Kind: configMapKind}, obj.Namespace, k.ConfigMapRef.Name))
-	}
-	return refs
 }
 
 // connectRecheck is how long to wait while another object finds out whether the

@@ -137,7 +137,7 @@ type reconciler struct {
 func (r *reconciler) References(obj *v1.Kustomization) []reconcilers.Ref {
 	refs := make([]reconcilers.Ref, 0, 1+len(obj.Spec.DependsOn))
 	refs = append(refs, sourceRef(obj))
-	refs = append(refs, kubeConfigRefs(obj)...)
+	refs = append(refs, consumer.KubeConfigRefs(obj.Namespace, obj.Spec.KubeConfig)...)
 	for _, d := range obj.Spec.DependsOn {
 		ref := dependencyRef(obj, d)
 		self := ref.Namespace == obj.Namespace && ref.Name == obj.Name

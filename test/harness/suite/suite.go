@@ -34,16 +34,16 @@ type Suite struct {
 	stops []func() error
 }
 
-// Main runs the tests of a folder; it does not return. The servers of package upstream
-// are there as well.
-func (s *Suite) Main(m *testing.M) {
+// Main runs the tests of a folder once started has been called; it does not return. The
+// servers of package upstream are there as well.
+func (s *Suite) Main(m *testing.M, started func()) {
 	flag.Parse()
 	if testing.Short() {
 		fmt.Println("-short: these tests start a control plane and servers, which may have to be built for minutes")
 		os.Exit(0)
 	}
 	atOnce()
-	os.Exit(s.run(m))
+	os.Exit(s.run(m, started))
 }
 
 // atOnce has more tests run at once than there are processors, unless the caller
@@ -56,7 +56,7 @@ func atOnce() {
 	}
 }
 
-func (s *Suite) run(m *testing.M) (code int) {
+func (s *Suite) run(m *testing.M, started func()) (code int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	err := s.start(ctx)
@@ -70,6 +70,7 @@ func (s *Suite) run(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	started()
 	return m.Run()
 }
 
