@@ -45,7 +45,7 @@
 //	   last run left
 //
 // A hook that was found running and exists has been created by this attempt, because
-// what the last one left was gone before. Where it does not exist, it has not been
+// what the last one left was gone before, or is known. Where it does not exist, it has not been
 // created, and is. A hook that was started and is gone has succeeded if it deletes
 // itself when it is done, and is waited for in vain otherwise. What remains is a
 // Job that was created, finished and deleted itself within the moment before it was
