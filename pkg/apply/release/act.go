@@ -20,6 +20,8 @@ type act struct {
 	m    *mark
 	rev  *revision // the same with its content, nil until it is needed
 	step Step
+	// ahead says that the mark is further than what is written down.
+	ahead bool
 }
 
 // failure is why an action has failed. Any other error only ends the call.
@@ -59,9 +61,12 @@ func (a *act) run(ctx context.Context, cancel error) (Step, error) {
 			a.logf("failed at %s: %s", a.m.Step, f)
 			next = a.failed(f)
 		case err != nil:
+			if a.ahead {
+				_ = a.note(ctx) // so that the time for another try is known; it is of no use to say that it failed, too
+			}
 			return a.step, err
 		case a.step.Waiting != nil:
-			return a.step, nil
+			return a.step, a.catchUp(ctx)
 		case next == placeEnded:
 			return a.ended(), nil
 		}
@@ -115,11 +120,25 @@ func (a *act) then(next place) func(error) (place, error) {
 	return func(err error) (place, error) { return next, err }
 }
 
-// enter writes down the next step.
+// enter goes to the next step. That is written down with the next thing that must not
+// be lost: a run of a hook, a wait, a failure. Whoever takes over before that does a
+// step again that can be done again.
 func (a *act) enter(ctx context.Context, next place) error {
 	a.m.Step, a.m.Since = next, time.Time{}
 	if next == placeWait || next == placeWrite {
 		a.m.Since = a.now()
+	}
+	if next == placeFail {
+		return a.note(ctx)
+	}
+	a.ahead = true
+	return nil
+}
+
+// catchUp writes down where the action is.
+func (a *act) catchUp(ctx context.Context) error {
+	if !a.ahead {
+		return nil
 	}
 	return a.note(ctx)
 }
@@ -130,6 +149,7 @@ func (a *act) note(ctx context.Context) error {
 	if err := a.t.note(ctx, &a.head, a.m, a.now()); err != nil {
 		return err
 	}
+	a.ahead = false
 	a.memo.noted(a.t, before, a.head)
 	if a.rev != nil {
 		a.rev.head = a.head

@@ -21,6 +21,8 @@ var (
 	ErrNoRelease = errors.New("release: not found")
 	// ErrName says that a text is no name for a release.
 	ErrName = errors.New("invalid release name, must consist of lower case letters, digits, dashes and dots and not exceed 53 characters")
+	// ErrNoChart says that a revision has no chart, or one without metadata.
+	ErrNoChart = errors.New("no chart provided")
 	// ErrNoDeployed says that there is no revision to upgrade.
 	ErrNoDeployed = errors.New("has no deployed releases")
 	// ErrNameInUse says that a release of the name exists already.

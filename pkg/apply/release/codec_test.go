@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestLongText(t *testing.T) {
 	}
 }
 
-func pack(t *testing.T, text string) []byte {
+func packed(t *testing.T, text string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
@@ -123,9 +124,37 @@ const storedByHelm = `{"name":"web","info":{"first_deployed":"2026-02-03T04:05:0
 	`"last_run":{"started_at":"","completed_at":"","phase":""},"weight":2,"novel":1}],"version":4,"namespace":"apps",` +
 	`"apply_method":"ssa","novelty":{"deep":[1,2.50]}}`
 
+// What is too large for a Secret is packed as well as Helm does before it is refused.
+func TestLargeRevisionsArePackedBetter(t *testing.T) {
+	text := func(w io.Writer) error {
+		for i := range 250000 {
+			if _, err := io.WriteString(w, strconv.Itoa(i*7919)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	quick, size, err := pack(identity{}, gzip.DefaultCompression, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	best, _, err := pack(identity{}, gzip.BestCompression, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := document(identity{}, text)
+	if want := best; size <= mostData || bytes.Equal(quick, best) || err != nil || !bytes.Equal(want, got) {
+		t.Errorf("%d bytes of %d, packed into %d (%v)", size, mostData, len(got), err)
+	}
+	small, err := document(identity{}, func(w io.Writer) error { _, err := io.WriteString(w, storedByHelm); return err })
+	if err != nil || len(small) > 2000 {
+		t.Errorf("%d bytes (%v)", len(small), err)
+	}
+}
+
 func TestDecode(t *testing.T) {
 	for name, data := range map[string][]byte{
-		"packed": pack(t, storedByHelm),
+		"packed": packed(t, storedByHelm),
 		"plain":  []byte(base64.StdEncoding.EncodeToString([]byte(storedByHelm))),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +180,7 @@ func TestDecode(t *testing.T) {
 // A rewrite changes what it is about, and nothing else: not a number, not what is not
 // known here.
 func TestRewriteKeepsWhatItDoesNotKnow(t *testing.T) {
-	data := pack(t, storedByHelm)
+	data := packed(t, storedByHelm)
 	c, err := decode(data)
 	if err != nil {
 		t.Fatal(err)
@@ -195,15 +224,15 @@ func TestCorrupt(t *testing.T) {
 		"empty":            {},
 		"no base64":        []byte("!"),
 		"no gzip":          []byte(base64.StdEncoding.EncodeToString([]byte("\x1f\x8b\x08 "))),
-		"cut gzip":         pack(t, storedByHelm)[:120],
-		"no JSON":          pack(t, "x"),
-		"a list":           pack(t, "[]"),
-		"cut JSON":         pack(t, storedByHelm[:300]),
-		"a text as number": pack(t, `{"version":"x"}`),
-		"a null hook":      pack(t, `{"hooks":[null]}`),
-		"a status list":    pack(t, `{"info":{"status":[]}}`),
-		"a bomb":           pack(t, `{"manifest":"`+strings.Repeat(" ", mostText)+`"}`),
-		"a bomb in chart":  pack(t, `{"chart":{"files":`+strings.Repeat(" ", mostText)+`[]}}`),
+		"cut gzip":         packed(t, storedByHelm)[:120],
+		"no JSON":          packed(t, "x"),
+		"a list":           packed(t, "[]"),
+		"cut JSON":         packed(t, storedByHelm[:300]),
+		"a text as number": packed(t, `{"version":"x"}`),
+		"a null hook":      packed(t, `{"hooks":[null]}`),
+		"a status list":    packed(t, `{"info":{"status":[]}}`),
+		"a bomb":           packed(t, `{"manifest":"`+strings.Repeat(" ", mostText)+`"}`),
+		"a bomb in chart":  packed(t, `{"chart":{"files":`+strings.Repeat(" ", mostText)+`[]}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := decode(data); !errors.Is(err, ErrCorrupt) {

@@ -62,6 +62,15 @@ func scenarios() map[string]scenario {
 			func(w *world) { installed(w); w.done(uninstall(true)(w)) }, "1/install",
 			func(w *world) (Step, error) { return w.install(one, func(in *Install) { in.Replace = true }) }, "", false,
 		},
+		"install by the client": {nil, "1/install", func(w *world) (Step, error) {
+			return w.install(one, func(in *Install) { in.Method = ClientSide })
+		}, "", false},
+		"upgrade by the client": {
+			func(w *world) { w.done(w.install(one, func(in *Install) { in.Method = ClientSide })) }, "2/upgrade",
+			func(w *world) (Step, error) {
+				return w.upgrade(two, func(up *Upgrade) { up.Method, up.CleanupOnFail = ClientSide, true })
+			}, "post", false,
+		},
 		"install that takes its time": {nil, "1/install", func(w *world) (Step, error) { return w.install(one) }, "", true},
 		"upgrade that takes its time": {installed, "2/upgrade", func(w *world) (Step, error) { return w.upgrade(two) }, "", true},
 		"upgrade":                     {installed, "2/upgrade", func(w *world) (Step, error) { return w.upgrade(two) }, "", false},

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"io"
 	"strings"
 	"time"
@@ -57,7 +57,7 @@ func (r *Releaser) ApplyCRDs(ctx context.Context, t Target, c CRDs) (Step, error
 		return step, fmt.Errorf("failed to apply CustomResourceDefinitions: %q: %w", c.Policy, ErrPolicy)
 	}
 	d, ok := r.memo.definitions(t.Owner)
-	if sum := c.sum(); !ok || d.sum != sum {
+	if sum := c.sum(r.memo.seed); !ok || d.sum != sum {
 		d = definitions{sum: sum, since: r.cfg.Now()}
 		if err := r.define(ctx, t, c, &d, &step); err != nil {
 			return step, fmt.Errorf("failed to apply CustomResourceDefinitions: %w", err)
@@ -74,12 +74,14 @@ func (r *Releaser) ApplyCRDs(ctx context.Context, t Target, c CRDs) (Step, error
 	return step, nil
 }
 
-// sum tells what is to be applied from anything else.
-func (c CRDs) sum() uint64 {
-	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%s%q", c.Policy, c.Labels) // never fails
+// sum tells what is to be applied from anything else, in this process.
+func (c CRDs) sum(seed maphash.Seed) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	_, _ = fmt.Fprintf(&h, "%s %q", c.Policy, c.Labels) // never fails
 	for _, m := range c.Manifests {
-		_, _ = fmt.Fprintf(h, "%d %s", len(m), m)
+		_, _ = h.WriteString(m)
+		_ = h.WriteByte(0)
 	}
 	return h.Sum64()
 }

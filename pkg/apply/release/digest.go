@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
-	"io"
 	"unicode/utf8"
 
 	digest "github.com/opencontainers/go-digest"
@@ -88,7 +87,7 @@ func longText(w *writer, s string) {
 			w.err = err
 			return
 		}
-		_, w.err = io.WriteString(w.to, string(data[1:len(data)-1]))
+		_, w.err = w.to.Write(data[1 : len(data)-1])
 		s = s[n:]
 	}
 	w.raw(`"`)

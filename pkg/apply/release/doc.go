@@ -30,20 +30,22 @@
 //	fail    what hooks and a failed upgrade left is cleaned up, then failed
 //	                                                      mark: ended, with why
 //
-// A step is entered by writing it down, and left by writing down the next. What is
-// done twice, because the process died between doing and writing, is what can be done
-// twice: an apply of the same objects, a delete of what is gone.
+// The step is written down before a hook runs, before a wait and with a failure; one that
+// needs none of that costs no write. What is done twice, because the process died between
+// doing and writing, is what can be done twice: an apply of the same objects, a delete of
+// what is gone. An install without hooks whose objects are healthy at once takes two
+// writes of its Secret, as many as Helm's.
 //
-// A hook is not, so each has a mark of its own. It is running before it is created and
-// started when the API server has said that it is created, and both are written down
-// before anything else is done:
+// A hook cannot be done twice, so each has a mark of its own. It is running before it is
+// created and started when the API server has said that it is created, and both are
+// written down before anything else is done:
 //
 //	(none) ──▶ cleared ──▶ running ──▶ started ──▶ succeeded | failed
 //	   delete what the  create it    wait for it
 //	   last run left
 //
 // A hook that was found running and exists has been created by this attempt, because
-// what the last one left was gone before. Where it does not exist, it has not been
+// what the last one left was gone before, or is known. Where it does not exist, it has not been
 // created, and is. A hook that was started and is gone has succeeded if it deletes
 // itself when it is done, and is waited for in vain otherwise. What remains is a
 // Job that was created, finished and deleted itself within the moment before it was

@@ -27,32 +27,50 @@ type identity struct {
 	OwnerReferences []metav1.OwnerReference `json:"ownerReferences,omitempty"`
 }
 
+// mostData is how much a Secret may hold.
+const mostData = 1 << 20
+
 // document returns a Secret in JSON whose revision is what text writes. The revision
-// is packed as it is written.
+// is packed as it is written, and better, which takes several times as long, only if it
+// does not fit otherwise.
 func document(id identity, text func(io.Writer) error) ([]byte, error) {
+	doc, size, err := pack(id, gzip.DefaultCompression, text)
+	if err == nil && size > mostData {
+		doc, _, err = pack(id, gzip.BestCompression, text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode the release %s: %w", id.Name, err)
+	}
+	return doc, nil
+}
+
+// pack returns the document and the size of its data.
+func pack(id identity, level int, text func(io.Writer) error) ([]byte, int, error) {
 	meta, err := json.Marshal(id)
 	if err != nil {
-		return nil, fmt.Errorf("encode the metadata of %s: %w", id.Name, err)
+		return nil, 0, err
 	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `{"apiVersion":"v1","kind":"Secret","metadata":%s,"type":%q,"data":{"release":"`, meta, secretType)
+	before := out.Len()
 	// Data of a Secret is base64 in JSON, and Helm's is base64 already.
 	outer := base64.NewEncoder(base64.StdEncoding, &out)
 	inner := base64.NewEncoder(base64.StdEncoding, outer)
-	z, err := gzip.NewWriterLevel(inner, gzip.BestCompression)
+	z, err := gzip.NewWriterLevel(inner, level)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := text(z); err != nil {
-		return nil, fmt.Errorf("encode the release %s: %w", id.Name, err)
+		return nil, 0, err
 	}
 	for _, c := range []io.Closer{z, inner, outer} {
 		if err := c.Close(); err != nil {
-			return nil, fmt.Errorf("encode the release %s: %w", id.Name, err)
+			return nil, 0, err
 		}
 	}
+	size := base64.StdEncoding.DecodedLen(out.Len() - before)
 	out.WriteString(`"}}`)
-	return out.Bytes(), nil
+	return out.Bytes(), size, nil
 }
 
 // writer writes the members of an object, one by one. The first error stays.

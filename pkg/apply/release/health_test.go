@@ -101,12 +101,13 @@ func TestRulesAreTheSame(t *testing.T) {
 	for _, h := range []*Health{nil, NewHealth(map[schema.GroupKind]apply.Rule{{Group: "x"}: generally})} {
 		for _, wait := range []Wait{WaitPoller, WaitLegacy} {
 			for _, jobs := range []bool{true, false} {
-				if h.objects(wait, jobs) != h.objects(wait, jobs) || h.objects(wait, jobs) == h.objects(wait, !jobs) {
+				first, again, other := h.objects(wait, jobs), h.objects(wait, jobs), h.objects(wait, !jobs)
+				if first != again || first == other {
 					t.Errorf("%v %v: other rules every time, or never", wait, jobs)
 				}
 			}
 		}
-		if h.hooks() != h.hooks() {
+		if first, again := h.hooks(), h.hooks(); first != again {
 			t.Error("other rules of hooks every time")
 		}
 	}

@@ -148,12 +148,20 @@ func (h *hook) deletes(p helm.HookDeletePolicy) bool {
 	return h.Kind != "CustomResourceDefinition" && slices.Contains(h.policies(), p)
 }
 
-// clear deletes what the last run of a hook left, and waits until it is gone. Then the
-// hook is about to run.
+// clear deletes what the last run of a hook left, and waits until it is gone, or notes
+// which that is if it is to stay. Then the hook is about to run.
 func (a *act) clear(ctx context.Context, h *hook) error {
 	if h.deletes(helm.HookBeforeHookCreation) {
 		if gone, err := a.deleted(ctx, h, "", &h.run.Started); err != nil || !gone {
 			return err
+		}
+	} else if len(h.entries) == 1 {
+		live, err := a.t.Applier.Live(ctx, h.entries[0])
+		if err != nil {
+			return a.patient(fmt.Errorf("look for the hook %s: %w", h, err), a.m.Began)
+		}
+		if live != nil {
+			h.run.Was = live.GetUID()
 		}
 	}
 	h.run.Phase, h.run.Started = hookRunning, a.now()
@@ -224,18 +232,13 @@ func (a *act) delete(ctx context.Context, h *hook, id types.UID) (apply.Inventor
 	return a.t.Applier.Remaining(ctx, a.t.Owner, left) // has the owner woken
 }
 
-// start creates a hook that is about to run. If it exists although it was cleared, it
-// was created by a call that did not live to say so.
+// start creates a hook that is about to run. If it exists already, and is not what the
+// last run left, it was created by a call that did not live to say so.
 func (a *act) start(ctx context.Context, h *hook) error {
-	cleared := h.deletes(helm.HookBeforeHookCreation)
 	for i, obj := range h.objects {
-		var live *unstructured.Unstructured
-		var err error
-		if cleared || a.making() == apply.Fresh {
-			live, err = a.t.Applier.Live(ctx, h.entries[i])
-		}
-		if !cleared && live != nil && live.GetCreationTimestamp().Unix() < h.run.Started.Unix() {
-			live = nil // of another run
+		live, err := a.t.Applier.Live(ctx, h.entries[i])
+		if live != nil && live.GetUID() == h.run.Was {
+			live = nil
 		}
 		if err == nil && live == nil {
 			live, err = a.t.Applier.Make(ctx, obj, a.making())

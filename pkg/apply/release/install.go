@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -23,10 +24,18 @@ func checkName(name string) error {
 	return nil
 }
 
+// check says whether there is a chart to store.
+func (r Rendered) check() error {
+	if r.Chart == nil || r.Chart.Metadata == nil {
+		return ErrNoChart
+	}
+	return nil
+}
+
 // Install makes the first revision of a release. If the same attempt is under way, it
 // goes on.
 func (r *Releaser) Install(ctx context.Context, t Target, in Install) (Step, error) {
-	if err := checkName(t.Name); err != nil {
+	if err := errors.Join(checkName(t.Name), in.check()); err != nil {
 		return Step{}, err
 	}
 	heads, err := t.heads(ctx)

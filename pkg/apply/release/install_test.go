@@ -1,6 +1,7 @@
 package release
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,11 @@ import (
 func TestInstall(t *testing.T) {
 	w := newWorld(t)
 	step := w.done(w.install(rendered(configMap("a", "1") + configMap("b", "1"))))
+	writes := w.writes()
+	slices.Sort(writes)
+	w.equal("writes", []string{
+		"PATCH configmaps/a", "PATCH configmaps/b", "POST secrets/sh.helm.release.v1.web.v1", "PUT secrets/sh.helm.release.v1.web.v1",
+	}, writes)
 	w.equal("history", []string{"1 deployed: Install complete"}, w.history())
 	w.equal("objects", []string{"configmaps/a", "configmaps/b"}, w.paths())
 	w.equal("inventory", 2, len(step.Inventory))

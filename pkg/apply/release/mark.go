@@ -95,8 +95,10 @@ type hookMark struct {
 	At    place `json:"at"`
 	Index int   `json:"index"`
 	Phase phase `json:"phase"`
-	// UID is that of the object that the run created.
+	// UID is that of the object that the run created, Was of the one that there was
+	// before, if it stays.
 	UID       types.UID `json:"uid,omitempty"`
+	Was       types.UID `json:"was,omitempty"`
 	Started   time.Time `json:"started,omitzero"`
 	Completed time.Time `json:"completed,omitzero"`
 	// Why is why it has failed.

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"hash/maphash"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,8 @@ import (
 // memo remembers what owners have read or written themselves, and nothing of what
 // others have: the names of storage namespaces are theirs to choose.
 type memo struct {
+	seed maphash.Seed
+
 	mu   sync.Mutex // guards kept
 	kept map[apply.Owner]seen
 	crds map[apply.Owner]definitions
@@ -36,7 +39,7 @@ type seen struct {
 }
 
 func newMemo() *memo {
-	return &memo{kept: map[apply.Owner]seen{}, crds: map[apply.Owner]definitions{}, seen: map[apply.Owner]watched{}}
+	return &memo{seed: maphash.MakeSeed(), kept: map[apply.Owner]seen{}, crds: map[apply.Owner]definitions{}, seen: map[apply.Owner]watched{}}
 }
 
 // recall returns what an owner remembers of a Secret in this version.

@@ -131,15 +131,22 @@ func entries(objects []*unstructured.Unstructured) apply.Inventory {
 }
 
 // EntriesOf returns the objects in manifests, as an inventory has them: without
-// hooks, with the namespace of the release where none is given.
+// hooks, with the namespace of the release where none is given. One object is in memory
+// at a time.
 func EntriesOf(t Target, manifests ...string) (apply.Inventory, error) {
 	var inv apply.Inventory
 	for _, m := range manifests {
-		objects, err := t.objects(m, t.Namespace)
+		err := eachObject(m, func(obj *unstructured.Unstructured) error {
+			one := []*unstructured.Unstructured{obj}
+			if err := t.Applier.Place(one, t.Namespace); err != nil {
+				return err
+			}
+			inv = inv.Union(entries(one))
+			return nil
+		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("unable to build kubernetes objects: %w", err)
 		}
-		inv = inv.Union(entries(objects))
 	}
 	return inv, nil
 }

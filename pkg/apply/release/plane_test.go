@@ -550,3 +550,5 @@ func typeOf(obj *unstructured.Unstructured) any {
 func forbidden(what string) error {
 	return apierrors.NewForbidden(schema.GroupResource{Resource: what}, "x", errors.New("you may not"))
 }
+
+func unavailable() error { return apierrors.NewServiceUnavailable("Unavailable") }

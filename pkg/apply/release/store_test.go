@@ -137,11 +137,13 @@ func TestWhatCannotBegin(t *testing.T) {
 			_, err := w.install(rendered(""))
 			return err
 		}, ErrName},
-		"an upgrade of nothing":   {func(w *world) error { _, err := w.upgrade(rendered("")); return err }, ErrNoDeployed},
-		"an uninstall of nothing": {func(w *world) error { _, err := w.Uninstall(w.t.Context(), w.target, Uninstall{}); return err }, ErrNoRelease},
-		"a rollback of nothing":   {func(w *world) error { _, err := w.Rollback(w.t.Context(), w.target, Rollback{Version: 1}); return err }, ErrNoRelease},
-		"a test of nothing":       {func(w *world) error { _, err := w.Test(w.t.Context(), w.target, Test{}); return err }, ErrNoRelease},
-		"nothing to continue":     {func(w *world) error { _, err := w.Continue(w.t.Context(), w.target); return err }, ErrNothingUnderway},
+		"no chart":                 {func(w *world) error { _, err := w.install(Rendered{}); return err }, ErrNoChart},
+		"a chart without metadata": {func(w *world) error { _, err := w.upgrade(Rendered{Chart: &Chart{}}); return err }, ErrNoChart},
+		"an upgrade of nothing":    {func(w *world) error { _, err := w.upgrade(rendered("")); return err }, ErrNoDeployed},
+		"an uninstall of nothing":  {func(w *world) error { _, err := w.Uninstall(w.t.Context(), w.target, Uninstall{}); return err }, ErrNoRelease},
+		"a rollback of nothing":    {func(w *world) error { _, err := w.Rollback(w.t.Context(), w.target, Rollback{Version: 1}); return err }, ErrNoRelease},
+		"a test of nothing":        {func(w *world) error { _, err := w.Test(w.t.Context(), w.target, Test{}); return err }, ErrNoRelease},
+		"nothing to continue":      {func(w *world) error { _, err := w.Continue(w.t.Context(), w.target); return err }, ErrNothingUnderway},
 		"a rollback to what is not": {func(w *world) error {
 			w.done(w.install(rendered("")))
 			_, err := w.Rollback(w.t.Context(), w.target, Rollback{Version: 1})

@@ -9,6 +9,9 @@ import (
 // Upgrade makes another revision of a release. If the same attempt is under way, it
 // goes on.
 func (r *Releaser) Upgrade(ctx context.Context, t Target, up Upgrade) (Step, error) {
+	if err := up.check(); err != nil {
+		return Step{}, err
+	}
 	heads, err := t.heads(ctx)
 	if err != nil {
 		return Step{}, err
