@@ -102,7 +102,7 @@ type Limits struct {
 	// make others of; 256 MiB.
 	Written int64
 	// Steps is how many rounds of loops and calls of functions there may be;
-	// 50 million.
+	// 5 million.
 	Steps int64
 	// Depth is how deep templates may call each other; 1500.
 	Depth int
@@ -114,7 +114,7 @@ type Limits struct {
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		Output: cmp.Or(l.Output, 32<<20), Written: cmp.Or(l.Written, 256<<20), Steps: cmp.Or(l.Steps, 50_000_000),
+		Output: cmp.Or(l.Output, 32<<20), Written: cmp.Or(l.Written, 256<<20), Steps: cmp.Or(l.Steps, 5_000_000),
 		Depth: cmp.Or(l.Depth, 1500), Nodes: cmp.Or(l.Nodes, 2_000_000), Time: cmp.Or(l.Time, time.Minute),
 	}
 }
