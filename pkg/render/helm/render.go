@@ -13,6 +13,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
+	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
 )
 
@@ -62,6 +63,9 @@ type Input struct {
 	PostRender PostRender
 	// Limits bound it all.
 	Limits Limits
+	// Memory is charged with what a render takes for its time, as far as the size of
+	// the chart tells. The caller leaves it; nil is without bounds.
+	Memory *artifacts.Share
 }
 
 // Capabilities are what templates get to know of a cluster.
@@ -147,10 +151,17 @@ type Renderer struct {
 // NewRenderer returns a renderer whose post-renderers build with k.
 func NewRenderer(k *kustomize.Builder) *Renderer { return &Renderer{kustomize: k} }
 
+// memoryFactor is how many times the size of its chart the memory is that a render takes
+// at its peak, for charts of common kinds.
+const memoryFactor = 4
+
 // Render renders a chart. It blocks for as long as templates run, which is until ctx
 // ends or a limit is reached at the latest; one function of a template that has begun is
 // waited for, such as the making of a key.
 func (r *Renderer) Render(ctx context.Context, in Input) (Output, error) {
+	if err := in.Memory.Grow(ctx, memoryFactor*in.Chart.cost); err != nil {
+		return Output{}, fmt.Errorf("render the chart %s: %w", in.Chart.id.Name, err)
+	}
 	u, m, err := prepare(&in)
 	if err != nil {
 		return Output{}, err
