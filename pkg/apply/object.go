@@ -197,7 +197,7 @@ func (s *store) intact(src *source, k key, by author) bool {
 	if src.state != live || sl == nil || !sl.tells(by) || sl.flags&stale != 0 || sl.writes > 0 {
 		return false
 	}
-	if sl.here && sl.flags&(hands|markNoRepair) != 0 {
+	if sl.here && sl.record.owner == by.owner && sl.flags&(hands|markNoRepair) != 0 {
 		return true
 	}
 	return sl.left.author == by && !sl.drifted()

@@ -11,9 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
@@ -62,9 +59,6 @@ func (b *bench) start(ctx context.Context, stock string, s scenario) (err error)
 	if b.cluster, err = harness.Use(ctx, cp); err != nil {
 		return err
 	}
-	if _, err := b.cluster.Create(ctx, "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}\n"); err != nil {
-		return err
-	}
 	if b.server, err = gittest.Serve(b.dir); err != nil || s.alone {
 		return err
 	}
@@ -72,37 +66,21 @@ func (b *bench) start(ctx context.Context, stock string, s scenario) (err error)
 	if err != nil {
 		return err
 	}
+	if stock != "" {
+		if err := b.defineForeign(ctx); err != nil {
+			return err
+		}
+	}
 	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig, s.flags); err != nil {
 		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := b.subject.Ready(ready); err != nil {
-		return err
-	}
-	return b.leads(ready)
-}
-
-// leads waits until the subject holds the Leases without which it does nothing. fluxd
-// holds those of the controllers that it replaces.
-func (b *bench) leads(ctx context.Context) error {
-	leases := schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
-	for _, name := range []string{"source-controller-leader-election", "kustomize-controller-leader-election", "helm-controller-leader-election"} {
-		if _, err := b.cluster.Wait(ctx, leases, "flux-system", name, func(o *unstructured.Unstructured) bool {
-			if o == nil {
-				return false
-			}
-			holder, _, _ := unstructured.NestedString(o.Object, "spec", "holderIdentity")
-			return holder != ""
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.subject.Ready(ready)
 }
 
 // startSubject starts the Flux controllers, or fluxd with the flags of its Deployment
-// and further ones.
+// and further ones, but without a Lease: the controllers cannot have one here.
 func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []string) (subject, error) {
 	if stock != "" {
 		return harness.StartStock(stock, dir, kubeconfig)
@@ -111,8 +89,8 @@ func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []st
 	if err != nil {
 		return nil, err
 	}
-	deployed := []string{"--enable-leader-election", "--cache-dir=" + filepath.Join(dir, "cache")}
-	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig, append(deployed, flags...)...)
+	flags = append([]string{"--cache-dir=" + filepath.Join(dir, "cache")}, flags...)
+	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig, flags...)
 }
 
 func (b *bench) close() {

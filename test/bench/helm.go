@@ -92,9 +92,9 @@ func (b *bench) helmNoop(ctx context.Context) error {
 	return nil
 }
 
-// definitions measures what a chart with 100 definitions adds to the memory, in a
+// manyDefinitions measures what a chart with 100 definitions adds to the memory, in a
 // cluster that has 200 others.
-func definitions(ctx context.Context, b *bench) error {
+func manyDefinitions(ctx context.Context, b *bench) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := b.chart(ctx, application()); err != nil {

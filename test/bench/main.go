@@ -43,7 +43,7 @@ var scenarios = []scenario{
 	{name: "chain", peers: true, run: chain},
 	{name: "monorepo", peers: true, run: monorepo},
 	{name: "helm", peers: true, run: helm},
-	{name: "definitions", peers: true, run: definitions},
+	{name: "definitions", peers: true, run: manyDefinitions},
 	{name: "hooks", peers: true, run: hooks},
 	{name: "clones", run: clones},
 	{name: "artifacts", run: artifacts},

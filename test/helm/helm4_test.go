@@ -130,9 +130,12 @@ func TestHelm4Continues(t *testing.T) {
 		"1 superseded ssa Install complete", "2 superseded ssa Upgrade complete", "3 superseded ssa Upgrade complete",
 		"4 superseded ssa Rollback to 1", "5 superseded ssa Upgrade complete", "6 deployed ssa Rollback to 3",
 	}, w.history4())
-	if _, err := action4.NewUninstall(w.helm4()).Run("web"); err != nil {
+	un := action4.NewUninstall(w.helm4())
+	un.WaitStrategy = kube4.HookOnlyStrategy
+	if _, err := un.Run("web"); err != nil {
 		t.Fatal(err)
 	}
+	equal(t, "object", "", w.jsonpath("{.metadata.name}", "configmap", "a"))
 }
 
 // We go on with what Helm 4 has installed.

@@ -104,7 +104,9 @@ spec:
 		t.Fatalf("it does not wait to be woken: %+v, %+v (%v)", step, step.Waiting, err)
 	}
 	w.drain()
-	const done = `{"status":{"startTime":"2026-01-01T00:00:00Z","completionTime":"2026-01-01T00:00:01Z","succeeded":1,` +
+	w.kubectl("-n", w.namespace, "wait", "--for=jsonpath={.status.startTime}", "job/job", "--timeout=20s")
+	done := `{"status":{"active":null,"ready":null,"terminating":null,"succeeded":1,"uncountedTerminatedPods":{},"completionTime":"` +
+		time.Now().UTC().Add(time.Second).Format(time.RFC3339) + `",` +
 		`"conditions":[{"type":"SuccessCriteriaMet","status":"True"},{"type":"Complete","status":"True"}]}}`
 	w.kubectl("-n", w.namespace, "patch", "job", "job", "--subresource=status", "--type=merge", "-p", done)
 	select {

@@ -126,9 +126,11 @@ func (a *act) enter(ctx context.Context, next place) error {
 
 // note writes down the mark.
 func (a *act) note(ctx context.Context) error {
+	before := a.head
 	if err := a.t.note(ctx, &a.head, a.m, a.now()); err != nil {
 		return err
 	}
+	a.memo.noted(a.t, before, a.head)
 	if a.rev != nil {
 		a.rev.head = a.head
 	}
@@ -155,7 +157,7 @@ func (a *act) content(ctx context.Context) (*revision, error) {
 
 // store writes the revision with its mark, and what that is observed as.
 func (a *act) store(ctx context.Context) error {
-	a.rev.head, a.rev.mark = a.head, a.m
+	a.rev.head = a.head
 	a.rev.mark = a.m
 	if err := a.t.update(ctx, a.rev, a.now()); err != nil {
 		return err

@@ -130,6 +130,10 @@ func TestWaitForHealth(t *testing.T) {
 		if want := w.now.Add(5 * time.Minute); !step.Waiting.Deadline.Equal(want) {
 			t.Errorf("until %s", step.Waiting.Deadline)
 		}
+		w.requests()
+		if o, err := w.Last(t.Context(), w.target, Tag{}); err != nil || !o.Underway || w.requests() != 1 {
+			t.Errorf("our own marks were read again: %+v (%v)", o, err)
+		}
 		w.now = w.now.Add(time.Minute)
 		w.restart()
 		step = w.waits(w.Continue(t.Context(), w.target))("Deployment/apps/d")

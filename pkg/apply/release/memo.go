@@ -61,6 +61,19 @@ func (m *memo) keep(t Target, h head, tag Tag, o Observation) {
 	m.kept[t.Owner] = k
 }
 
+// noted keeps up with a mark that the owner itself has written: nothing else of the
+// revision has changed with it.
+func (m *memo) noted(t Target, before, after head) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k, ok := m.kept[t.Owner]
+	if ok && k.secrets == t.Secrets && k.uid == after.meta.UID && k.version == before.meta.ResourceVersion {
+		k.version = after.meta.ResourceVersion
+		k.observation.marked(after.mark)
+		m.kept[t.Owner] = k
+	}
+}
+
 // inventory returns the objects of the revision that the owner waits for. They are
 // fixed when it is created.
 func (m *memo) inventory(t Target, h head) (apply.Inventory, bool) {

@@ -61,10 +61,7 @@ func (r *Releaser) observe(rev *revision, tag Tag) (Observation, error) {
 			o.Tests[h.Name] = h.Run
 		}
 	}
-	if m := rev.mark; m != nil {
-		o.Attempt, o.Action, o.Underway, o.Failure = m.Attempt, m.Action, m.underway(), m.Failure
-		o.Began, o.Ended = m.Began, m.Ended
-	}
+	o.marked(rev.mark)
 	algorithm := r.cfg.Algorithm
 	if d := digest.Digest(tag.Digest); d.Validate() == nil {
 		algorithm = d.Algorithm()
@@ -74,6 +71,14 @@ func (r *Releaser) observe(rev *revision, tag Tag) (Observation, error) {
 		return Observation{}, fmt.Errorf("digest release %s.v%d: %w", c.name, c.version, err)
 	}
 	return o, nil
+}
+
+// marked takes over what a mark says; nil says nothing.
+func (o *Observation) marked(m *mark) {
+	if m != nil {
+		o.Attempt, o.Action, o.Underway, o.Failure = m.Attempt, m.Action, m.underway(), m.Failure
+		o.Began, o.Ended = m.Began, m.Ended
+	}
 }
 
 // Inventory returns the objects of a revision, without hooks, and what the crds folders

@@ -29,41 +29,49 @@ func timeOf(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t}
 }
 
-// record takes what an action has written into the history.
+// record takes what an action has written into the history. Of what was there before it,
+// only what the history has is of interest.
 func (p *pass) record(a action, step release.Step) {
+	newest := 0
+	for _, o := range step.Observed {
+		newest = max(newest, o.Version)
+	}
 	for _, o := range step.Observed {
 		known := slices.ContainsFunc(p.obj.Status.History, isRevision(snapshotOf(o)))
-		switch a {
-		case install, upgrade, rollback:
-			if known || !o.Gone {
-				p.recordRevision(a, o)
-			}
-		case test:
+		adds := a == install || a == upgrade || a == rollback
+		switch {
+		case a == test:
 			p.recordTests(o)
-		default: // what was there before is at an end, or as it was
-			if known {
-				p.recordRevision(a, o)
-			}
+		case adds && o.Version == newest && !o.Gone:
+			p.recordNew(a, o)
+		case known:
+			p.recordOld(a, o)
 		}
 	}
 }
 
-func (p *pass) recordRevision(a action, o release.Observation) {
-	history := p.obj.Status.History
+// recordNew takes in the revision that an action makes.
+func (p *pass) recordNew(a action, o release.Observation) {
 	s := snapshotOf(o)
-	newest := history.Latest() == nil || history.Latest().Version <= o.Version
-	if newest && (a == install || a == upgrade) {
+	s.Action = madeBy[a]
+	if a != rollback {
 		s.OCIDigest = p.obj.Status.LastAttemptedRevisionDigest
-		if a == upgrade && p.obj.GetUpgrade().PreserveValues {
-			// What is stored are the values of earlier upgrades, too. What decides over the
-			// next one is what the spec asks for.
-			s.ConfigDigest = p.obj.Status.LastAttemptedConfigDigest
-		}
 	}
-	if newest || a == rollback {
+	if a == upgrade && p.obj.GetUpgrade().PreserveValues {
+		// What is stored are the values of earlier upgrades, too. What decides over the
+		// next one is what the spec asks for.
+		s.ConfigDigest = p.obj.Status.LastAttemptedConfigDigest
+	}
+	p.obj.Status.History = revise(p.obj.Status.History, s)
+}
+
+// recordOld takes in what has become of a revision.
+func (p *pass) recordOld(a action, o release.Observation) {
+	s := snapshotOf(o)
+	if a == uninstall || a == uninstallRemediation {
 		s.Action = madeBy[a]
 	}
-	p.obj.Status.History = revise(history, s)
+	p.obj.Status.History = revise(p.obj.Status.History, s)
 }
 
 // madeBy are the actions as the history names them.

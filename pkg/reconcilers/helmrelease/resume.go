@@ -135,8 +135,8 @@ func (p *pass) unsaved(a action, last *release.Observation) bool {
 	return false
 }
 
-// older reads the revisions that are deployed as far as the history knows: a newer one
-// has taken their place.
+// older returns the revisions that are deployed as far as the history knows, although a
+// newer one has taken their place.
 func (p *pass) older(ctx context.Context, t release.Target) ([]release.Observation, error) {
 	var observed []release.Observation
 	for _, s := range p.obj.Status.History {
@@ -147,7 +147,7 @@ func (p *pass) older(ctx context.Context, t release.Target) ([]release.Observati
 		if err != nil {
 			return nil, fault.Backoff(api.ReasonStateError, fmt.Errorf("read an earlier record of the release: %w", err))
 		}
-		if o != nil {
+		if o != nil && o.Status == statusSuperseded {
 			observed = append(observed, *o)
 		}
 	}

@@ -35,6 +35,7 @@ type situation struct {
 // Words of Helm for the status of a record.
 const (
 	statusDeployed    = "deployed"
+	statusSuperseded  = "superseded"
 	statusFailed      = "failed"
 	statusUninstalled = "uninstalled"
 	statusPending     = "pending-"
