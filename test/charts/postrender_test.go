@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	action4 "helm.sh/helm/v4/pkg/action"
+	//lint:ignore SA1019 this is what Flux uses
 	"sigs.k8s.io/kustomize/api/builtins"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/provider"

@@ -85,7 +85,7 @@ func (p *pass) render(ctx context.Context, in helm.Input) (release.Rendered, err
 	}
 	in.Chart, in.Version, in.Values = chart, p.version, p.config
 	in.Name, in.Namespace = releaseName(p.obj), p.obj.GetReleaseNamespace()
-	in.Lookup, in.AllowDNS = p.at.lookup, p.options.AllowDNS
+	in.Lookup, in.AllowDNS, in.Memory = p.at.lookup, p.options.AllowDNS, p.memory
 	in.PostRender = helm.PostRender{
 		Strategy: p.postRenderStrategy(), Renderers: p.obj.Spec.PostRenderers, Common: p.obj.Spec.CommonMetadata,
 		OwnerNamespace: p.obj.Namespace, OwnerName: p.obj.Name,

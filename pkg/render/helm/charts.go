@@ -69,6 +69,10 @@ type ChartStats struct {
 	Hits, Loads uint64
 }
 
+// patience is how long a chart is waited for that somebody else is loading. It may be that
+// they wait for the memory of whoever waits for them: then there are two for a moment.
+const patience = 10 * time.Second
+
 // mostIdentities bounds the identities that are remembered.
 const mostIdentities = 4096
 
@@ -93,6 +97,8 @@ func (c *Charts) Load(ctx context.Context, digest string, tree fs.FS, memory *ar
 		case <-e.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-time.After(patience):
+			return load(ctx, tree, c.limits(memory))
 		}
 		switch {
 		case e.err == nil:
@@ -146,11 +152,16 @@ func (c *Charts) claim(digest string) (e *entry, mine bool) {
 	return e, true
 }
 
+// limits returns the limits of one load.
+func (c *Charts) limits(memory *artifacts.Share) helm.Limits {
+	l := c.options.Limits
+	l.Memory = memory
+	return l
+}
+
 // fill loads the chart of an entry. What failed is not remembered.
 func (c *Charts) fill(ctx context.Context, e *entry, tree fs.FS, memory *artifacts.Share) {
-	limits := c.options.Limits
-	limits.Memory = memory
-	chart, err := load(ctx, tree, limits)
+	chart, err := load(ctx, tree, c.limits(memory))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(e.done)

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/sources/helm"
 )
 
 func TestCRDs(t *testing.T) {
@@ -64,5 +66,28 @@ version: 1.0.0
 		if !errors.Is(err, ErrManifest) || !strings.Contains(err.Error(), "web/crds/a.yaml") {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// However many definitions a chart has, there is one of them in memory at a time.
+func TestCRDsOneAtATime(t *testing.T) {
+	c, err := load(t.Context(), fstest.MapFS{"big.tgz": {Data: bigChart(t, 1, 40)}}, helm.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, most, n := heap(), int64(0), 0
+	for _, err := range CRDs(input(c)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n%20 == 0 {
+			most = max(most, heap()-before)
+		}
+	}
+	if n != 40 || c.cost < 2<<20 {
+		t.Fatalf("%d definitions in %d bytes", n, c.cost)
+	}
+	if most > 1<<20 {
+		t.Errorf("%d bytes more are in use than before", most)
 	}
 }

@@ -107,7 +107,7 @@ func TestTemplatesEndWithTheirContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	in.Lookup, in.SkipSchema, in.Limits.Time = nil, true, time.Nanosecond
-	if _, err := renderer.Render(t.Context(), in); !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "templates run for more than 1ns") {
+	if _, err := renderer.Render(t.Context(), in); !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "it runs for more than 1ns") {
 		t.Errorf("got %v", err)
 	}
 }

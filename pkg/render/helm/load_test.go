@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 )
 
@@ -152,6 +153,41 @@ func TestChartsAreLoadedOnce(t *testing.T) {
 		}
 		if _, err := charts.Load(t.Context(), "sha256:a", tree, nil); err != nil || tree.reads == before {
 			t.Errorf("not read again: %v", err)
+		}
+	})
+}
+
+// Somebody who loads a chart may wait for the memory that is held by whoever waits for the
+// chart. It is loaded a second time then.
+func TestChartsDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		charts := NewCharts(ChartOptions{})
+		room := artifacts.NewHeadroom(1 << 20)
+		older, younger := room.Share(), room.Share()
+		if err := older.Grow(t.Context(), 600_000); err != nil {
+			t.Fatal(err)
+		}
+		tree := fstest.MapFS{"Chart.yaml": {Data: []byte(chartYAML)}, "f": {Data: make([]byte, 100_000)}}
+		done := make(chan error)
+		go func() {
+			_, err := charts.Load(t.Context(), "sha256:a", tree, younger)
+			done <- err
+		}()
+		synctest.Wait()
+		if c, err := charts.Load(t.Context(), "sha256:a", tree, older); err != nil || c.id.Name != "web" {
+			t.Errorf("got %v, %v", c, err)
+		}
+		older.Leave()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		younger.Leave()
+		if _, err := renderer.Render(t.Context(), func() Input {
+			in := input(chartOf(t, "-- f --\n"+strings.Repeat("x", 300_000)))
+			in.Memory = room.Share()
+			return in
+		}()); !errors.Is(err, artifacts.ErrNoHeadroom) {
+			t.Errorf("a chart that does not fit: got %v", err)
 		}
 	})
 }

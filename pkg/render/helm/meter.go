@@ -39,7 +39,7 @@ func (m *meter) step() error {
 	case m.stopped != nil:
 		return m.stopped
 	case m.steps > m.limits.Steps:
-		return m.stop("templates take more than %d steps", m.limits.Steps)
+		return m.stop("it takes more than %d steps", m.limits.Steps)
 	case m.steps%64 == 0:
 		return m.check()
 	}
@@ -53,7 +53,7 @@ func (m *meter) check() error {
 	case err == nil:
 		return nil
 	case errors.Is(context.Cause(m.ctx), errSlow):
-		return m.stop("templates run for more than %s", m.limits.Time)
+		return m.stop("it runs for more than %s", m.limits.Time)
 	case m.stopped == nil:
 		m.stopped = err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
+	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
 )
 
@@ -62,6 +63,9 @@ type Input struct {
 	PostRender PostRender
 	// Limits bound it all.
 	Limits Limits
+	// Memory is charged with what a render takes for its time, as far as the size of
+	// the chart tells. The caller leaves it; nil is without bounds.
+	Memory *artifacts.Share
 }
 
 // Capabilities are what templates get to know of a cluster.
@@ -102,7 +106,7 @@ type Limits struct {
 	// make others of; 256 MiB.
 	Written int64
 	// Steps is how many rounds of loops and calls of functions there may be;
-	// 50 million.
+	// 5 million.
 	Steps int64
 	// Depth is how deep templates may call each other; 1500.
 	Depth int
@@ -114,7 +118,7 @@ type Limits struct {
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		Output: cmp.Or(l.Output, 32<<20), Written: cmp.Or(l.Written, 256<<20), Steps: cmp.Or(l.Steps, 50_000_000),
+		Output: cmp.Or(l.Output, 32<<20), Written: cmp.Or(l.Written, 256<<20), Steps: cmp.Or(l.Steps, 5_000_000),
 		Depth: cmp.Or(l.Depth, 1500), Nodes: cmp.Or(l.Nodes, 2_000_000), Time: cmp.Or(l.Time, time.Minute),
 	}
 }
@@ -147,10 +151,17 @@ type Renderer struct {
 // NewRenderer returns a renderer whose post-renderers build with k.
 func NewRenderer(k *kustomize.Builder) *Renderer { return &Renderer{kustomize: k} }
 
+// memoryFactor is how many times the size of its chart the memory is that a render takes
+// at its peak, for charts of common kinds.
+const memoryFactor = 4
+
 // Render renders a chart. It blocks for as long as templates run, which is until ctx
 // ends or a limit is reached at the latest; one function of a template that has begun is
 // waited for, such as the making of a key.
 func (r *Renderer) Render(ctx context.Context, in Input) (Output, error) {
+	if err := in.Memory.Grow(ctx, memoryFactor*in.Chart.cost); err != nil {
+		return Output{}, fmt.Errorf("render the chart %s: %w", in.Chart.id.Name, err)
+	}
 	u, m, err := prepare(&in)
 	if err != nil {
 		return Output{}, err

@@ -19,7 +19,7 @@ func validate(ctx context.Context, u *unit, values map[string]any, l Limits) err
 	defer cancel()
 	v := &validator{meter: &meter{ctx: ctx, limits: limits}}
 	if _, err := v.weigh(values); err != nil {
-		return err
+		return fmt.Errorf("values: %w", err)
 	}
 	var out strings.Builder
 	if err := v.unit(u, values, &out); err != nil {
