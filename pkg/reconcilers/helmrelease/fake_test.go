@@ -34,6 +34,8 @@ type storage struct {
 	upgrade release.Upgrade
 	install release.Install
 	crds    []string
+	// unwatched counts how often nothing was to be watched any more.
+	unwatched int
 }
 
 // begun is an action that waits.
@@ -251,5 +253,5 @@ func (s *storage) Correct(context.Context, release.Target, release.Watch) (apply
 	return apply.Changes{{Entry: apply.Entry{Kind: "ConfigMap", Namespace: "apps", Name: "web"}, Action: apply.Configured}}, nil
 }
 
-func (s *storage) Unwatch(release.Target) {}
+func (s *storage) Unwatch(release.Target) { s.unwatched++ }
 func (s *storage) Forget(apply.Owner)     {}

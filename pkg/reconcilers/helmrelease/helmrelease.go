@@ -141,12 +141,20 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v2.HelmRelease) (reconc
 	}
 	end, over := errors.AsType[*ending](err)
 	if !p.underway && !(over && end.result.Again) {
-		r.courses.end(p.owner())
+		p.rest()
 	}
 	if over {
 		return end.result, nil
 	}
 	return reconcilers.Result{}, err
+}
+
+// rest lets go of what only an action or drift detection needs.
+func (p *pass) rest() {
+	p.courses.end(p.owner())
+	if p.at != nil && !p.obj.GetDriftDetection().Detects() {
+		p.releases.Unwatch(p.wantedTarget())
+	}
 }
 
 // run is the order of the steps. It always returns an error, which is an [ending] if

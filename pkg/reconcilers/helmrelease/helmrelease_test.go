@@ -190,6 +190,37 @@ func TestWaitingNeedsNothing(t *testing.T) {
 	w.want("history", w.history(), []string{"1 deployed install"})
 }
 
+// A record that somebody has changed while it was pending is not gone on with: what it
+// holds would be applied.
+func TestForgedRecord(t *testing.T) {
+	w := newWorld(t)
+	w.storage.waits["install"] = 1
+	_ = w.run(0)
+	w.storage.records[1].ConfigDigest = "by somebody"
+	_ = w.run(0)
+	w.want("actions", w.storage.log, []string{"install", "unlock", "upgrade"})
+	w.want("Ready", w.ready(), "True/UpgradeSucceeded")
+}
+
+// Without drift detection nothing is watched once an action has ended.
+func TestUnwatched(t *testing.T) {
+	for name, test := range map[string]struct {
+		spec func(*v2.HelmRelease)
+		want int
+	}{
+		"without drift detection": {drift(v2.DriftDisabled), 1}, "with it": {drift(v2.DriftWarn), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, test.spec)
+			w.storage.waits["install"] = 1
+			_ = w.run(0)
+			w.want("while it waits", w.storage.unwatched, 0)
+			_ = w.run(0)
+			w.want("afterwards", min(w.storage.unwatched, 1), test.want)
+		})
+	}
+}
+
 // What came of an action that ended before the status was saved is taken in.
 func TestAdoption(t *testing.T) {
 	for name, test := range map[string]struct {

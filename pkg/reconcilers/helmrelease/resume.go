@@ -55,7 +55,7 @@ func (p *pass) resume(ctx context.Context) error {
 	}
 	a, mine := actionOf(p.obj, last.Attempt)
 	switch {
-	case !mine:
+	case !mine, p.forged(last):
 		return nil
 	case last.Underway:
 		return p.proceed(ctx, t, a)
@@ -63,6 +63,13 @@ func (p *pass) resume(ctx context.Context) error {
 		return p.adopt(ctx, t, a, last)
 	}
 	return nil
+}
+
+// forged says whether a record that is pending is not the one that was left so: what it
+// holds is about to be applied.
+func (p *pass) forged(last *release.Observation) bool {
+	latest := p.obj.Status.History.Latest()
+	return latest.Targets(last.Name, last.Namespace, last.Version) && pending(latest.Status) && last.Underway && !matches(last, latest)
 }
 
 // proceed takes the next step of an action.
