@@ -124,19 +124,28 @@ func manyDefinitions(ctx context.Context, b *bench) error {
 	if err := b.chart(ctx, large); err != nil {
 		return err
 	}
-	began := time.Now()
+	m, err := b.measure()
+	if err != nil {
+		return err
+	}
 	if err := b.releaseOf(ctx, "large", "large"); err != nil {
 		return err
 	}
 	if _, err := b.cluster.Wait(ctx, api.HelmReleaseGVR, namespace, "large", harness.Ready); err != nil {
 		return err
 	}
-	took := time.Since(began)
+	took := m.took()
+	c, err := m.end(ctx)
+	if err != nil {
+		return err
+	}
 	after, err := b.subject.Usage()
 	if err != nil {
 		return err
 	}
 	b.compare("definitions: a release of a chart with 100, in a cluster with 200", "", took.Seconds(), "%s", took.Round(10*time.Millisecond))
+	b.compare("definitions: CPU", "", c.subject.Seconds(), "%s", c.subject)
+	b.compare("definitions: API requests", "", float64(c.counts.Total()), "%d, of them %d writes", c.counts.Total(), c.counts.Writes())
 	b.compare("definitions: what that adds to the peak of memory", "30 MiB", float64(after.Peak-before.Peak), "%s", mib(after.Peak-before.Peak))
 	return nil
 }
