@@ -173,6 +173,6 @@ func TestDefinitions(t *testing.T) {
 	obj := r.ready("web")
 	ids := r.inventory(obj)
 	world.Equal(t, "inventory", []string{
-		"_widgets." + group + "_apiextensions.k8s.io_CustomResourceDefinition", "NS_web-config__ConfigMap", "NS_web_" + group + "_Widget",
+		"NS_web-config__ConfigMap", "NS_web_" + group + "_Widget", "_widgets." + group + "_apiextensions.k8s.io_CustomResourceDefinition",
 	}, ids)
 }

@@ -36,6 +36,9 @@ func (p *pass) act(ctx context.Context, a action, to *v2.Snapshot) error {
 		return p.correct(ctx)
 	}
 	step, err := p.start(ctx, a, to)
+	if (a == install || a == upgrade) && step.Action != "" {
+		p.acknowledge() // when it ends the spec may be another one
+	}
 	return p.advance(ctx, a, step, err)
 }
 

@@ -36,7 +36,6 @@ func (p *pass) conclude(a action, before *sighting, step release.Step) error {
 	case unlock:
 		p.unlocked(before, step)
 	}
-	p.summary()
 	return nil
 }
 
@@ -102,7 +101,6 @@ func (p *pass) proved(step release.Step) error {
 	if step.Failure == nil {
 		p.set(api.ConditionTestSuccess, metav1.ConditionTrue, api.ReasonTestSucceeded, tested(latest))
 		p.publish(events.Info, api.ReasonTestSucceeded, tested(latest), ofSnapshot(latest))
-		p.summary()
 		return nil
 	}
 	text := revisionFailed("test", latest, step.Failure)
@@ -114,7 +112,6 @@ func (p *pass) proved(step release.Step) error {
 	if r, active := activeRemediation(p.obj); active && !r.ignoreTests {
 		p.countFailure(map[v2.ReleaseAction]action{v2.ActionInstall: install, v2.ActionUpgrade: upgrade}[p.obj.Status.LastAttemptedReleaseAction])
 	}
-	p.summary()
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 // done ends a reconcile that has nothing more to do. The release may still not be what
 // it should, which is what Ready says then.
 func (p *pass) done() error {
+	p.acknowledge()
 	s := p.summary()
 	result := reconcilers.Result{Revision: p.version, Summary: s}
 	if s != nil && s.Status == metav1.ConditionTrue {

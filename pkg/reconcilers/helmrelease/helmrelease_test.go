@@ -116,6 +116,19 @@ func TestTraces(t *testing.T) {
 			w.edit(func(o *v2.HelmRelease) { o.Spec.ReleaseName = "other" })
 			clear(w.storage.records)
 		}), log: "uninstall of nothing, install", ready: "True/InstallSucceeded"},
+		"another post-renderer": {
+			given: after(installed, func(w *world) { w.edit(func(o *v2.HelmRelease) { o.Spec.PostRenderers = []v2.PostRenderer{{}} }) }),
+			log:   "upgrade", ready: "True/UpgradeSucceeded",
+		},
+		"a post-renderer that fails": {
+			given: after(installed, func(w *world) {
+				w.edit(func(o *v2.HelmRelease) {
+					o.Spec.CommonMetadata = &api.CommonMetadata{Labels: map[string]string{"a": "b"}}
+				})
+				w.storage.refused["upgrade"] = errBroken
+			}),
+			log: "upgrade, upgrade, upgrade, upgrade, upgrade, upgrade", ready: "False/UpgradeFailed",
+		},
 		"forced":                    {given: after(installed, func(w *world) { w.hr = w.hr.DeepCopy(); ask("now", "now", "")(w.hr) }), log: "upgrade", ready: "True/UpgradeSucceeded"},
 		"asked for nothing special": {given: after(installed, func(w *world) { w.hr = w.hr.DeepCopy(); ask("now", "", "")(w.hr) }), ready: "True/InstallSucceeded"},
 	}
@@ -188,6 +201,18 @@ func TestWaitingNeedsNothing(t *testing.T) {
 	w.want("Ready", w.ready(), "False/DependencyNotReady")
 	w.want("Released", w.is(api.ConditionReleased), "True/InstallSucceeded")
 	w.want("history", w.history(), []string{"1 deployed install"})
+}
+
+// What is edited while an action waits is looked at when it has ended, also what no
+// record tells of.
+func TestEditWhileWaiting(t *testing.T) {
+	w := newWorld(t)
+	w.storage.waits["install"] = 1
+	_ = w.run(0)
+	w.edit(func(o *v2.HelmRelease) { o.Spec.PostRenderers = []v2.PostRenderer{{}} })
+	_ = w.run(1)
+	w.want("actions", w.storage.log, []string{"install", "continue install", "upgrade"})
+	w.want("Ready", w.ready(), "True/UpgradeSucceeded")
 }
 
 // A record that somebody has changed while it was pending is not gone on with: what it

@@ -96,14 +96,18 @@ func (p *pass) set(kind string, status metav1.ConditionStatus, reason, message s
 
 func (p *pass) drop(kinds ...string) { p.list = conditions.Delete(p.list, kinds...) }
 
-// summary sums up what is known of the release, nil if that is nothing, and notes what
-// of the spec has been acted on.
+// summary sums up what is known of the release, nil if that is nothing.
 func (p *pass) summary() *fault.Summary {
 	if !p.obj.GetTest().Enable {
 		p.drop(api.ConditionTestSuccess)
 	}
-	p.obj.Status.ObservedPostRenderersDigest, p.obj.Status.ObservedCommonMetadataDigest = specDigests(p.obj)
 	return summarise(p.obj, p.list)
+}
+
+// acknowledge notes that what the spec says of post-renderers and metadata has been acted
+// on, well or not. Before there is a record of it, it has not.
+func (p *pass) acknowledge() {
+	p.obj.Status.ObservedPostRenderersDigest, p.obj.Status.ObservedCommonMetadataDigest = specDigests(p.obj)
 }
 
 // summed returns err with what Ready says of the release, if there is one.
