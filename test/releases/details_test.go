@@ -48,7 +48,7 @@ func TestPostRenderers(t *testing.T) {
 	r := newRelease(t, app("1.0.0", nil))
 	patch := func(value string) []any {
 		return []any{map[string]any{"kustomize": map[string]any{"patches": []any{map[string]any{
-			"target": map[string]any{"kind": "ConfigMap"}, "patch": "[{op: add, path: /data/patched, value: " + value + "}]",
+			"target": map[string]any{"kind": "ConfigMap"}, "patch": "- op: add\n  path: /data/patched\n  value: " + value,
 		}}}}}
 	}
 	r.helmRelease("web", "commonMetadata: {labels: {team: one, helm.toolkit.fluxcd.io/name: not-this}}")
@@ -59,8 +59,8 @@ func TestPostRenderers(t *testing.T) {
 		t.Error("the digest of the metadata is not there")
 	}
 	r.set("web", map[string]any{"postRenderers": patch("first")})
-	r.Wait(configMaps, "web-config", func(obj *unstructuredObject) bool { return world.Field(obj, "data", "patched") == "first" })
 	obj = r.Wait(api.HelmReleaseGVR, "web", world.All(harness.Ready, world.Has("Ready", "True/UpgradeSucceeded")))
+	world.Equal(t, "patched", "first", world.Field(r.Get(configMaps, "web-config"), "data", "patched"))
 	world.Equal(t, "latest", "2 deployed 1.0.0", history(obj)[0])
 	r.set("web", map[string]any{"waitStrategy": map[string]any{"name": "legacy"}, "maxHistory": int64(3)})
 	obj = r.Wait(api.HelmReleaseGVR, "web", harness.Ready)
