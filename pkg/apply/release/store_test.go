@@ -183,3 +183,14 @@ func TestBrokenManifests(t *testing.T) {
 		})
 	}
 }
+
+// A release stays in its namespace, wherever the caller believes that it is.
+func TestNamespaceIsThatOfTheRelease(t *testing.T) {
+	w := newWorld(t)
+	w.done(w.install(rendered(configMap("a", "x"))))
+	w.target.Namespace = "elsewhere"
+	w.done(w.upgrade(rendered(configMap("a", "y"))))
+	w.equal("annotation", "apps", w.get(coreV1 + "configmaps/a").GetAnnotations()["meta.helm.sh/release-namespace"])
+	w.done(w.Uninstall(t.Context(), w.target, Uninstall{Options: options("3")}))
+	w.equal("objects", []string(nil), w.paths())
+}
