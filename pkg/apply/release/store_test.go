@@ -104,7 +104,7 @@ func TestMemoryIsOfWhoHasRead(t *testing.T) {
 	w.equal("requests once forgotten", 2, w.requests())
 }
 
-// Nothing is decoded again because a step was written down.
+// A corrupt revision is an error that names it, and hinders nobody who does not need it.
 func TestCorruptRevisions(t *testing.T) {
 	w := newWorld(t)
 	w.done(w.install(rendered(configMap("a", "x"))))
