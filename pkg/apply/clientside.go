@@ -19,7 +19,8 @@ import (
 
 // ClientSide has objects merged here instead of by the API server, as kubectl and Helm
 // did before the server could: what is wanted is compared with what was wanted before,
-// and with what there is.
+// and with what there is. [Config.Strict] holds only for objects that are replaced:
+// fields that the API server does not know are dropped by it otherwise.
 type ClientSide struct {
 	// Previous are the objects as they were wanted before. One that is not among them
 	// takes its place from what there is.
@@ -61,9 +62,7 @@ func (r *run) merge(ctx context.Context, t *trial, dryRun bool) (*unstructured.U
 	}
 	resource := r.resource(t.served, t.key)
 	if live == nil {
-		made, err := resource.Create(ctx, t.obj, metav1.CreateOptions{
-			FieldManager: r.cfg.Manager, FieldValidation: r.validation(), DryRun: dry,
-		})
+		made, err := resource.Create(ctx, t.obj, metav1.CreateOptions{FieldManager: r.cfg.Manager, DryRun: dry})
 		if err == nil && dryRun {
 			made.SetResourceVersion("")
 		}

@@ -79,9 +79,7 @@ func (a *Applier) Make(ctx context.Context, obj *unstructured.Unstructured, how 
 		if how != Fresh {
 			made, err = a.applyOne(ctx, v, k, obj, how == Forced)
 		} else {
-			made, err = a.resource(v, k).Create(ctx, obj, metav1.CreateOptions{
-				FieldManager: a.cfg.Manager, FieldValidation: a.validation(),
-			})
+			made, err = a.resource(v, k).Create(ctx, obj, metav1.CreateOptions{FieldManager: a.cfg.Manager})
 		}
 	})
 	if err := errors.Join(err, ctx.Err()); err != nil {

@@ -119,3 +119,27 @@ spec:
 	equal(t, "the hook", "", w.jsonpath("{.metadata.name}", "job", "job"))
 	equal(t, "the Deployment", "1", w.jsonpath("{.status.readyReplicas}", "deployment", "d"))
 }
+
+// Whichever way an upgrade goes, what the chart has no more is removed, and what others
+// have added stays.
+func TestMethods(t *testing.T) {
+	const two = "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  key: \"1\"\n  other: \"1\"\n"
+	for name, c := range map[string]struct{ from, to release.Method }{
+		"server-to-client": {release.ServerSide, release.ClientSide}, "client-to-server": {release.ClientSide, release.ServerSide},
+		"server": {release.ServerSide, release.ServerSide}, "client": {release.ClientSide, release.ClientSide},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.install("1", func(in *release.Install) { in.Method, in.Manifest = c.from, two })
+			w.kubectl("-n", w.namespace, "patch", "configmap", "a", "--type=merge", "-p", `{"data":{"theirs":"1"}}`)
+			w.restart()
+			w.upgrade("2", func(up *release.Upgrade) { up.Method = c.to })
+			equal(t, "data", `{"key":"2","theirs":"1"}`, w.jsonpath("{.data}", "configmap", "a"))
+			w.succeed(func() (release.Step, error) {
+				return w.Rollback(t.Context(), w.target, release.Rollback{Options: options("back"), Version: 1})
+			})
+			equal(t, "data", `{"key":"1","other":"1","theirs":"1"}`, w.jsonpath("{.data}", "configmap", "a"))
+			equal(t, "method", c.from, w.last().Method)
+		})
+	}
+}

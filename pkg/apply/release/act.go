@@ -171,7 +171,7 @@ func (a *act) content(ctx context.Context) (*revision, error) {
 	if rev == nil || rev.meta.UID != a.head.meta.UID || rev.meta.ResourceVersion != a.head.meta.ResourceVersion {
 		return nil, fmt.Errorf("read secret %s/%s: %w", a.t.Storage, a.head.meta.Name, ErrMoved)
 	}
-	a.rev = rev
+	a.rev, a.t.Namespace = rev, rev.namespace
 	return rev, nil
 }
 

@@ -62,6 +62,7 @@ func (r *Releaser) planDrift(ctx context.Context, t Target, w Watch, besides app
 	if rev == nil {
 		return nil, fmt.Errorf("revision %d: %w", w.Version, ErrNoRelease)
 	}
+	t.Namespace = rev.namespace
 	objects, err := t.objects(rev.manifest, rev.namespace)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,8 @@ func (r *Releaser) Forget(owner apply.Owner) { r.memo.forget(owner) }
 type Target struct {
 	// Owner is whose release it is.
 	Owner apply.Owner
-	// Name and Namespace are those of the release, as Helm knows it.
+	// Name and Namespace are those of the release, as Helm knows it. Once it is
+	// installed, the namespace is the one that is stored.
 	Name, Namespace string
 	// Storage is the namespace of its Secrets.
 	Storage string

@@ -34,6 +34,7 @@ func (r *Releaser) Rollback(ctx context.Context, t Target, rb Rollback) (Step, e
 	if current == nil {
 		return Step{}, ErrMoved
 	}
+	t.Namespace = current.namespace
 	m := r.fresh(t, ActionRollback, rb.Options)
 	m.From, m.Terms.Force, m.Terms.Cleanup, m.Terms.TakeOwnership = last.number, rb.Force, rb.CleanupOnFail, true
 	c := *target.content

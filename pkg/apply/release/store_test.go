@@ -104,7 +104,7 @@ func TestMemoryIsOfWhoHasRead(t *testing.T) {
 	w.equal("requests once forgotten", 2, w.requests())
 }
 
-// Nothing is decoded again because a step was written down.
+// A corrupt revision is an error that names it, and hinders nobody who does not need it.
 func TestCorruptRevisions(t *testing.T) {
 	w := newWorld(t)
 	w.done(w.install(rendered(configMap("a", "x"))))
@@ -182,4 +182,15 @@ func TestBrokenManifests(t *testing.T) {
 			w.equal("writes", []string(nil), w.writes())
 		})
 	}
+}
+
+// A release stays in its namespace, wherever the caller believes that it is.
+func TestNamespaceIsThatOfTheRelease(t *testing.T) {
+	w := newWorld(t)
+	w.done(w.install(rendered(configMap("a", "x"))))
+	w.target.Namespace = "elsewhere"
+	w.done(w.upgrade(rendered(configMap("a", "y"))))
+	w.equal("annotation", "apps", w.get(coreV1 + "configmaps/a").GetAnnotations()["meta.helm.sh/release-namespace"])
+	w.done(w.Uninstall(t.Context(), w.target, Uninstall{Options: options("3")}))
+	w.equal("objects", []string(nil), w.paths())
 }

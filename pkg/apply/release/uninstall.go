@@ -33,6 +33,7 @@ func (r *Releaser) Uninstall(ctx context.Context, t Target, un Uninstall) (Step,
 	if rev == nil {
 		return Step{}, fmt.Errorf("uninstall: Release not loaded: %s: %w", t.Name, ErrNoRelease)
 	}
+	t.Namespace = rev.namespace
 	m := r.fresh(t, ActionUninstall, un.Options)
 	m.Terms.Keep, m.Terms.Propagation = un.KeepHistory, un.Propagation
 	a := &act{Releaser: r, t: t, head: rev.head, m: m, rev: rev}

@@ -37,6 +37,7 @@ func (r *Releaser) Upgrade(ctx context.Context, t Target, up Upgrade) (Step, err
 	if current == nil {
 		return Step{}, ErrMoved
 	}
+	t.Namespace = current.namespace // as Helm has it: a release does not move
 	m := r.fresh(t, ActionUpgrade, up.Options)
 	m.From, m.Terms.TakeOwnership, m.Terms.Force, m.Terms.Cleanup = from.number, up.TakeOwnership, up.Force, up.CleanupOnFail
 	c := &content{
