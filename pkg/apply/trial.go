@@ -125,9 +125,11 @@ func (r *run) equal(ctx context.Context, t *trial, dry *unstructured.Unstructure
 	return t.here && content == t.rec.content
 }
 
-// applyObject sends the object of t.
+// applyObject sends the object of t. The API server need not look for fields that
+// nobody knows or that come twice: an apply fails with the former, and what a map
+// becomes has none of the latter.
 func (r *run) applyObject(ctx context.Context, t *trial, dryRun bool) (*unstructured.Unstructured, error) {
-	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, Force: new(true)}
+	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, Force: new(true), FieldValidation: metav1.FieldValidationIgnore}
 	if dryRun {
 		o.DryRun = []string{metav1.DryRunAll}
 	}
