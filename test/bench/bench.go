@@ -57,15 +57,17 @@ func (b *bench) start(ctx context.Context, stock string, s scenario) (err error)
 	if b.cluster, err = harness.Use(ctx, cp); err != nil {
 		return err
 	}
-	if _, err := b.cluster.Create(ctx, "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}\n"); err != nil {
-		return err
-	}
 	if b.server, err = gittest.Serve(b.dir); err != nil || s.alone {
 		return err
 	}
 	kubeconfig, err := cp.KubeconfigFor(controlplane.FluxdUser)
 	if err != nil {
 		return err
+	}
+	if stock != "" {
+		if err := b.defineForeign(ctx); err != nil {
+			return err
+		}
 	}
 	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig, s.flags); err != nil {
 		return err
@@ -76,7 +78,7 @@ func (b *bench) start(ctx context.Context, stock string, s scenario) (err error)
 }
 
 // startSubject starts the Flux controllers, or fluxd with the flags of its Deployment
-// and further ones.
+// and further ones, but without a Lease: the controllers cannot have one here.
 func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []string) (subject, error) {
 	if stock != "" {
 		return harness.StartStock(stock, dir, kubeconfig)
@@ -85,8 +87,8 @@ func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []st
 	if err != nil {
 		return nil, err
 	}
-	deployed := []string{"--enable-leader-election", "--cache-dir=" + filepath.Join(dir, "cache")}
-	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig, append(deployed, flags...)...)
+	flags = append([]string{"--cache-dir=" + filepath.Join(dir, "cache")}, flags...)
+	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig, flags...)
 }
 
 func (b *bench) close() {

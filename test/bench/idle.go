@@ -39,7 +39,7 @@ func idle(ctx context.Context, b *bench) error {
 	b.compare("idle: resident memory", "50 MiB", float64(u.Resident), "%s", mib(u.Resident))
 	b.compare("idle: of it anonymous", "16 MiB", float64(u.Anonymous), "%s", mib(u.Anonymous))
 	b.compare("idle: CPU in a minute", "", (u.CPU - m.subject).Seconds(), "%s", u.CPU-m.subject)
-	b.compare("idle: API requests in a minute, with those for the Lease", "", float64(asked), "%d", asked)
+	b.compare("idle: API requests in a minute", "", float64(asked), "%d", asked)
 	return nil
 }
 

@@ -37,8 +37,8 @@ type controller struct {
 }
 
 // StartStock starts the Flux controllers in bin, all of them, with the flags and the
-// environment of their Deployments but for addresses, which are on loopback. What
-// they store goes to folders in dir. The cluster needs the namespace flux-system.
+// environment of their Deployments, but with addresses on loopback and without a
+// Lease, which they can hold in a Pod only. What they store goes to folders in dir.
 func StartStock(bin, dir, kubeconfig string) (*Stock, error) {
 	s := &Stock{}
 	events, err := program.FreeAddress()
@@ -89,7 +89,7 @@ func (c *controller) flags(dir, events string) ([]string, error) {
 	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	c.health = address(0)
 	flags := []string{
-		"--watch-all-namespaces", "--log-level=info", "--log-encoding=json", "--enable-leader-election",
+		"--watch-all-namespaces", "--log-level=info", "--log-encoding=json",
 		"--health-addr=" + c.health, "--metrics-addr=" + address(1),
 	}
 	if c.name == notifier {
