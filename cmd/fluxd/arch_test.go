@@ -58,6 +58,7 @@ var sideways = []struct{ from, to, why string }{
 	{"pkg/render/helm", "pkg/sources/helm", "what a chart is, and what of one can be unpacked safely, is one question"},
 	{"pkg/render/helm", "pkg/render/kustomize", "post-renderers are builds"},
 	{"pkg/sources/...", "pkg/sources/signature", "signatures are checked the same way whatever was signed"},
+	{"pkg/reconcilers/attempt", "pkg/sources/signature", "what spec.verify says of registries is one thing for all that come from there"},
 }
 
 // imports are the rules beyond the floors. A pattern ends in /... to mean a

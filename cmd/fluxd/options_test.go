@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxd/fluxd/pkg/kube"
 )
 
 // parse reads a command line as run does.
@@ -78,6 +80,34 @@ func TestOptions(t *testing.T) {
 				t.Errorf("error %v does not name --%s", err, test.refused)
 			}
 		})
+	}
+}
+
+// Secrets are kept only where somebody tells of their changes.
+func TestKnownSecrets(t *testing.T) {
+	for args, want := range map[string]bool{"": true, "--feature-gates=DisableConfigWatchers=true": false} {
+		o, err := parse(t, strings.Fields(args)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &daemon{options: o, secrets: &kube.Secrets{}}
+		if got := d.known() != nil; got != want {
+			t.Errorf("%q: Secrets are kept: %t, want %t", args, got, want)
+		}
+	}
+}
+
+// Whoever locks tenants into their ServiceAccounts means the identities in clouds as well,
+// where these go by ServiceAccounts.
+func TestCloudAccount(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "", "--default-service-account=tenant": "", "--feature-gates=ObjectLevelWorkloadIdentity=true": "",
+		"--default-service-account=tenant --feature-gates=ObjectLevelWorkloadIdentity=true": "tenant",
+	} {
+		o, err := parse(t, strings.Fields(args)...)
+		if err != nil || o.cloudAccount() != want {
+			t.Errorf("%q: got %q (%v), want %q", args, o.cloudAccount(), err, want)
+		}
 	}
 }
 

@@ -55,6 +55,9 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.secrets, err = kube.NewSecrets(d.clients, reader, kube.Scope{Namespace: o.scopeNamespace()}); err != nil {
+		return nil, err
+	}
 	p := &parts{store: store}
 	room := headroom(int64(o.artifactBudget) + int64(o.buildBudget))
 	p.clusters = d.tenancy(reader, apply.Config{
@@ -73,7 +76,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	measure(d.server.metrics, builds, p.clusters, p.releases)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	sources := attempt.Config{
-		Store: store, Secrets: reader, Clouds: clouds(o, reader), Hosts: transport.NewHosts(), Received: d.received,
+		Store: store, Secrets: reader, Known: d.known(), Clouds: d.clouds(reader), DefaultAccount: o.cloudAccount(), Hosts: transport.NewHosts(), Received: d.received,
 		BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
 	}
 	p.foreign = d.foreign(sources)
@@ -104,6 +107,15 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		},
 	}
 	return p, nil
+}
+
+// known returns the Secrets that are kept while nothing changes, nil where no change is
+// told of.
+func (d *daemon) known() attempt.Secrets {
+	if d.options.gates["DisableConfigWatchers"] {
+		return nil
+	}
+	return d.secrets
 }
 
 // googleEndpoint returns the URL of an emulator of Google Cloud Storage, by the variable

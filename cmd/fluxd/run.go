@@ -45,6 +45,7 @@ type daemon struct {
 	clients  *kube.Clients
 	cache    *kube.Cache
 	metadata *kube.Metadata
+	secrets  *kube.Secrets
 	registry *reconcilers.Registry
 	engine   *engine.Engine
 	bus      *events.Bus
@@ -131,6 +132,7 @@ func (d *daemon) buildEngine() error {
 	})
 	configScope := kube.Scope{Namespace: o.scopeNamespace(), Selector: o.configSelector}
 	d.metadata, err = kube.NewMetadata(d.clients, configScope, func(kind schema.GroupKind, namespace, name string) {
+		d.secrets.Changed(namespace, name) // before anybody reads it on account of that
 		d.engine.WakeDependents(reconcilers.NewRef(kind, namespace, name))
 	})
 	d.parts.wake = d.engine.WakeAfter
@@ -188,6 +190,7 @@ func (d *daemon) work(ctx context.Context) error {
 	var watches sync.WaitGroup
 	watches.Go(func() { d.cache.Start(watching) })
 	watches.Go(func() { d.metadata.Start(watching) })
+	watches.Go(func() { d.secrets.Start(watching) })
 	go d.server.readyAfter(ctx, listed)
 	err = d.engine.Run(ctx, listed)
 	stop()

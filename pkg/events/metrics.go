@@ -25,6 +25,7 @@ type Metrics struct {
 	workers   *prometheus.GaugeVec
 	requests  *prometheus.CounterVec
 	received  *prometheus.CounterVec
+	tokens    *prometheus.CounterVec
 	leading   *prometheus.GaugeVec
 	lost      prometheus.Counter
 	queues    *queues
@@ -51,6 +52,8 @@ func NewMetrics() *Metrics {
 			"Requests to API servers, by status code, method and host.", "code", "method", "host"),
 		received: counters("fluxd_source_received_bytes_total",
 			"Bytes that came over the network for a source.", "kind", "namespace", "name"),
+		tokens: counters("gotk_token_cache_events_total",
+			"Requests for credentials of clouds, by whether the cache had them.", "event_type", "kind", "name", "namespace", "operation"),
 		leading: gauges("leader_election_master_status",
 			"Whether this process holds the Lease: 1 if it does, 0 if another may.", "name"),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
@@ -59,7 +62,7 @@ func NewMetrics() *Metrics {
 		}),
 		queues: newQueues(),
 	}
-	m.registry.MustRegister(m.durations, m.readiness, m.total, m.errors, m.times, m.active, m.workers, m.requests, m.received, m.leading, m.lost,
+	m.registry.MustRegister(m.durations, m.readiness, m.total, m.errors, m.times, m.active, m.workers, m.requests, m.received, m.tokens, m.leading, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.queues.all()...)
 	return m
@@ -95,6 +98,7 @@ func (m *Metrics) Forgotten(kind, namespace, name string) {
 	m.durations.drop(of)
 	m.readiness.drop(of)
 	m.received.DeleteLabelValues(kind, namespace, name)
+	m.tokens.DeletePartialMatch(prometheus.Labels{"kind": kind, "namespace": namespace, "name": name})
 }
 
 // Received counts bytes that came over the network for a source.

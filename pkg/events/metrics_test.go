@@ -208,6 +208,32 @@ func TestMetricsOfOurOwn(t *testing.T) {
 	})
 }
 
+func TestMetricsOfTokens(t *testing.T) {
+	m := NewMetrics()
+	m.Tokens(func() TokenUse { return TokenUse{Items: 2, Successes: 3, Failures: 1, Evictions: 4} })
+	for _, hit := range []bool{false, true, true} {
+		m.TokenAsked("Bucket", "apps", "one", "reconcile", hit)
+	}
+	m.TokenAsked("Bucket", "apps", "two", "reconcile", false)
+	labels := `kind="Bucket",name="one",namespace="apps",operation="reconcile"} `
+	two := `gotk_token_cache_events_total{event_type="cache_miss",kind="Bucket",name="two",namespace="apps",operation="reconcile"} 1`
+	others := []string{
+		"gotk_token_cache_evictions_total 4", `gotk_token_cache_requests_total{status="failure"} 1`,
+		`gotk_token_cache_requests_total{status="success"} 3`, "gotk_token_cached_items 2",
+	}
+	want := append([]string{
+		`gotk_token_cache_events_total{event_type="cache_hit",` + labels + "2",
+		`gotk_token_cache_events_total{event_type="cache_miss",` + labels + "1", two,
+	}, others...)
+	if diff := cmp.Diff(want, scrape(t, m, "gotk_token")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	m.Forgotten("Bucket", "apps", "one")
+	if diff := cmp.Diff(append([]string{two}, others...), scrape(t, m, "gotk_token")); diff != "" {
+		t.Errorf("of an object that is no more (-want +got):\n%s", diff)
+	}
+}
+
 func TestMetricsShareNothing(t *testing.T) {
 	a, b := NewMetrics(), NewMetrics() // would panic in a shared registry
 	a.LostWakeup()

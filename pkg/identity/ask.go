@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -32,10 +33,7 @@ func (c *Clouds) ask(ctx context.Context, r Request) (*asking, error) {
 		return nil, fmt.Errorf("%w: %q is none of the providers aws, azure, gcp", ErrConfig, r.Provider)
 	}
 	a := &asking{Clouds: c, Request: r}
-	name := r.ServiceAccount
-	if name == "" {
-		name = c.options.DefaultAccount
-	}
+	name := cmp.Or(r.ServiceAccount, r.DefaultAccount)
 	if name == "" {
 		return a, nil
 	}

@@ -71,17 +71,17 @@ func TestServiceAccounts(t *testing.T) {
 	azure := identity.Request{Provider: identity.Azure, Namespace: "apps"}
 	named := azure
 	named.ServiceAccount = "sa"
+	fallback := azure
+	fallback.DefaultAccount = "default"
 	tests := map[string]struct {
 		change  func(*identity.Options)
 		request identity.Request
 		want    error
 	}{
-		"the gate is off": {func(o *identity.Options) { o.ObjectLevel = false }, named, identity.ErrObjectLevelDisabled},
-		"there is none":   {func(*identity.Options) {}, named, identity.ErrNoAccount},
-		"there is no default": {
-			func(o *identity.Options) { o.DefaultAccount = "default" }, azure, identity.ErrNoDefaultAccount,
-		},
-		"no provider": {func(*identity.Options) {}, identity.Request{Provider: "generic"}, identity.ErrConfig},
+		"the gate is off":     {func(o *identity.Options) { o.ObjectLevel = false }, named, identity.ErrObjectLevelDisabled},
+		"there is none":       {func(*identity.Options) {}, named, identity.ErrNoAccount},
+		"there is no default": {func(*identity.Options) {}, fallback, identity.ErrNoDefaultAccount},
+		"no provider":         {func(*identity.Options) {}, identity.Request{Provider: "generic"}, identity.ErrConfig},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,9 +97,9 @@ func TestServiceAccounts(t *testing.T) {
 }
 
 func TestTheDefaultAccountIsUsed(t *testing.T) {
-	w := newWorld(t, func(o *identity.Options) { o.DefaultAccount = "locked-down" })
+	w := newWorld(t)
 	w.fake.Annotations["apps/locked-down"] = azureApp
-	token, err := w.AzureToken(t.Context(), identity.Request{Namespace: "apps"}, identity.ScopeStorage)
+	token, err := w.AzureToken(t.Context(), identity.Request{Namespace: "apps", DefaultAccount: "locked-down"}, identity.ScopeStorage)
 	if err != nil || w.fake.Owner(token.Value) != "application tenant/client for "+identity.ScopeStorage {
 		t.Errorf("%v, token of %q", err, w.fake.Owner(token.Value))
 	}

@@ -53,9 +53,9 @@ type Request struct {
 	// Namespace is that of the object, and of its ServiceAccount.
 	Namespace string
 	// ServiceAccount is the name in the spec of the object. Where it is empty,
-	// the default of the process is used if it has one, else the identity of the
+	// DefaultAccount is used, and where that is empty as well, the identity of the
 	// process itself.
-	ServiceAccount string
+	ServiceAccount, DefaultAccount string
 	// Proxy is for calls to the cloud; nil means what the environment says.
 	Proxy *url.URL
 	// STSEndpoint replaces the token service of AWS.
@@ -94,8 +94,6 @@ type Options struct {
 	Accounts Accounts
 	// ObjectLevel allows ServiceAccounts.
 	ObjectLevel bool
-	// DefaultAccount is the ServiceAccount of objects that name none.
-	DefaultAccount string
 
 	// CacheSize is how many credentials are kept; zero keeps none. CacheTime
 	// bounds how long; an hour if zero, and at most.
@@ -205,6 +203,20 @@ func (c *Clouds) GCPToken(ctx context.Context, r Request) (Token, error) {
 		return Token{}, err
 	}
 	return a.gcpToken(ctx)
+}
+
+// Keep returns a token that somebody else gets, as long and as bounded as those of clouds
+// are kept. The key names it by everything that shapes it, but for the proxy of r; of r,
+// only that and For count.
+func (c *Clouds) Keep(ctx context.Context, r Request, key string, get func(context.Context) (Token, error)) (Token, error) {
+	if c == nil {
+		return get(ctx)
+	}
+	a := &asking{Clouds: c, Request: Request{Proxy: r.Proxy, For: r.For}}
+	return obtain(ctx, a, a.key("kept", key), func(ctx context.Context) (Token, time.Time, error) {
+		token, err := get(ctx)
+		return token, token.Expires, err
+	})
 }
 
 // Stats are counters of what was asked of clouds and of the cache.

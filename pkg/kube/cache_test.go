@@ -32,6 +32,11 @@ func (s *watchServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	s.requests = append(s.requests, request{verb: "WATCH", path: r.URL.Path, query: r.URL.Query()})
 	s.mu.Unlock()
+	return watching(r, s.events), nil
+}
+
+// watching answers a watch with events until the channel is closed.
+func watching(r *http.Request, events <-chan string) *http.Response {
 	reader, writer := io.Pipe()
 	go func() {
 		defer writer.Close()
@@ -39,12 +44,15 @@ func (s *watchServer) RoundTrip(r *http.Request) (*http.Response, error) {
 			select {
 			case <-r.Context().Done():
 				return
-			case event := <-s.events:
+			case event, open := <-events:
+				if !open {
+					return
+				}
 				_, _ = io.WriteString(writer, event+"\n")
 			}
 		}
 	}()
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: reader, Request: r}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: reader, Request: r}
 }
 
 func newWatchServer(lists map[string]string) *watchServer {

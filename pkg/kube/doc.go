@@ -9,8 +9,9 @@
 //     managed fields, decoding object by object: one stored object that does
 //     not decode becomes an [Undecodable] and the rest of its kind goes on.
 //   - [Metadata] watches Secrets and ConfigMaps by name and version only.
-//   - [Reader] reads Secrets and ConfigMaps live.
-//   - [Secrets] reads and writes records that are kept in Secrets.
+//   - [Reader] reads Secrets and ConfigMaps live; [Secrets] keeps what sources have
+//     read of Secrets until it changes.
+//   - [Records] reads and writes what is kept in Secrets.
 //   - [StatusWriter] is the only writer of status and finalizers.
 //   - [EventWriter] writes Kubernetes events.
 //   - [Mapper] maps kinds to resources from aggregated discovery.

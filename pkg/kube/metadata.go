@@ -27,9 +27,12 @@ type Metadata struct {
 	running sync.WaitGroup
 }
 
+// secretResource is what Secrets are.
+var secretResource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+
 // The kinds that Metadata can watch.
 var metadataResources = map[schema.GroupKind]schema.GroupVersionResource{
-	{Kind: "Secret"}:    {Version: "v1", Resource: "secrets"},
+	{Kind: "Secret"}:    secretResource,
 	{Kind: "ConfigMap"}: {Version: "v1", Resource: "configmaps"},
 }
 

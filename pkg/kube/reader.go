@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Reader reads Secrets, ConfigMaps and ServiceAccounts live. Their bodies are never
-// cached.
+// Reader reads Secrets, ConfigMaps and ServiceAccounts live. It keeps nothing
+// of them.
 type Reader struct{ core rest.Interface }
 
 // NewReader returns a reader with the identity of c.

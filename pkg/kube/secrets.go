@@ -2,148 +2,168 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
+	"maps"
+	"sync"
+	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
+	"k8s.io/client-go/metadata"
 )
-
-// Secrets reads and writes whole Secrets, for records that are kept in them. What
-// does not need their data is asked for without, also of the answers to writes.
-// Errors do not quote data.
-type Secrets struct{ core rest.Interface }
-
-// NewSecrets returns Secrets with the identity of c.
-func NewSecrets(c *Clients) (*Secrets, error) {
-	core, err := c.rest(schema.GroupVersion{Version: "v1"})
-	if err != nil {
-		return nil, err
-	}
-	return &Secrets{core}, nil
-}
 
 const (
-	onlyMetadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-	onlyNames    = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+	// idleSecret is how long a Secret is kept that nobody reads: longer than what is
+	// looked at every ten minutes needs it.
+	idleSecret = 15 * time.Minute
+	// largeSecret is how many bytes a Secret may have to be kept, and allSecrets how
+	// many all have together.
+	largeSecret = 64 << 10
+	allSecrets  = 1 << 20
+	// secretCost is what a kept Secret takes besides its data, in bytes.
+	secretCost = 256
 )
 
-// List returns the metadata of the Secrets that a label selector selects.
-func (s *Secrets) List(ctx context.Context, namespace, selector string) ([]metav1.PartialObjectMetadata, error) {
-	body, err := send(ctx, s.core.Get().Namespace(namespace).Resource("secrets").Param("labelSelector", selector).
-		SetHeader("Accept", onlyNames))
+// Secrets reads Secrets like a [Reader] and keeps what was read until it changes, so
+// that what is looked at every minute costs the API server nothing while nothing
+// happens.
+//
+// It learns of changes from a watch of the metadata of Secrets, which begins with the
+// first read and holds nothing: of a Secret that nobody has read, nothing is kept.
+// While that watch is not up, every read is live. What is kept is bounded, and let go
+// of when it has not been read for a quarter of an hour. A Secret that is not there is
+// never remembered.
+//
+// An answer may be behind the API server by as much as the watch is, which is some
+// milliseconds. Who cannot have that reads live.
+type Secrets struct {
+	reader  *Reader
+	changes metadata.ResourceInterface
+	wanted  chan struct{} // closed when somebody wants to read
+
+	mu sync.Mutex // guards the fields below
+	// following says that every change is going to be told of.
+	following bool
+	// moved counts the changes, of whatever Secret. A read during which it moved is
+	// not kept: it may be older than the change.
+	moved uint64
+	asked bool // whether wanted is closed
+	size  int
+	kept  map[types.NamespacedName]*keptSecret
+	sweep *time.Timer // nil until something is kept
+}
+
+type keptSecret struct {
+	data map[string][]byte
+	kind string
+	size int
+	used time.Time
+}
+
+// NewSecrets returns Secrets that reads with reader, and watches within the namespace of
+// scope. It keeps nothing before [Secrets.Start].
+func NewSecrets(c *Clients, reader *Reader, scope Scope) (*Secrets, error) {
+	client, err := metadata.NewForConfigAndClient(c.config, c.http)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("set up the metadata client: %w", err)
 	}
-	var list metav1.PartialObjectMetadataList
-	if json.Unmarshal(body, &list) != nil {
-		return nil, fmt.Errorf("list secrets in %s: malformed answer of the API server", namespace)
-	}
-	return list.Items, nil
+	return &Secrets{
+		reader: reader, changes: client.Resource(secretResource).Namespace(scope.Namespace),
+		wanted: make(chan struct{}), kept: make(map[types.NamespacedName]*keptSecret),
+	}, nil
 }
 
-// Get returns a Secret. The error of a missing one satisfies IsNotFound of the API
-// errors package.
-func (s *Secrets) Get(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, map[string][]byte, error) {
-	body, err := send(ctx, s.core.Get().Namespace(namespace).Resource("secrets").Name(name))
+// Secret returns the data and the type of a Secret, as [Reader.Secret] does. The bytes
+// are shared and must not be changed.
+func (s *Secrets) Secret(ctx context.Context, namespace, name string) (data map[string][]byte, kind string, err error) {
+	of := types.NamespacedName{Namespace: namespace, Name: name}
+	known, moved := s.recall(of)
+	if known != nil {
+		return maps.Clone(known.data), known.kind, nil
+	}
+	data, kind, err = s.reader.Secret(ctx, namespace, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
-	var secret struct {
-		metav1.PartialObjectMetadata
-		Data map[string][]byte `json:"data"`
-	}
-	if json.Unmarshal(body, &secret) != nil {
-		return nil, nil, malformed(namespace, name)
-	}
-	return &secret.PartialObjectMetadata, secret.Data, nil
+	s.keep(of, data, kind, moved)
+	return maps.Clone(data), kind, nil
 }
 
-// Create creates the Secret that a document in JSON describes.
-func (s *Secrets) Create(ctx context.Context, namespace string, document []byte) (*metav1.PartialObjectMetadata, error) {
-	return s.write(ctx, s.core.Post().Namespace(namespace).Resource("secrets").SetHeader("Content-Type", "application/json"), document)
-}
-
-// Update replaces a Secret by a document in JSON, whose resourceVersion, if it has
-// one, must be that of the Secret.
-func (s *Secrets) Update(ctx context.Context, namespace, name string, document []byte) (*metav1.PartialObjectMetadata, error) {
-	r := s.core.Put().Namespace(namespace).Resource("secrets").Name(name).SetHeader("Content-Type", "application/json")
-	return s.write(ctx, r, document)
-}
-
-// Patch sends a merge patch.
-func (s *Secrets) Patch(ctx context.Context, namespace, name string, patch []byte) (*metav1.PartialObjectMetadata, error) {
-	return s.write(ctx, s.core.Patch(types.MergePatchType).Namespace(namespace).Resource("secrets").Name(name), patch)
-}
-
-// Delete deletes a Secret if it is the one that p describes.
-func (s *Secrets) Delete(ctx context.Context, namespace, name string, p metav1.Preconditions) error {
-	options, err := json.Marshal(metav1.DeleteOptions{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "DeleteOptions"}, Preconditions: &p,
-	})
-	if err != nil {
-		return fmt.Errorf("delete secret %s/%s: %w", namespace, name, err)
+// recall returns what is kept of a Secret, nil if that is nothing, and how often
+// anything had changed by then.
+func (s *Secrets) recall(of types.NamespacedName) (known *keptSecret, moved uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.asked {
+		s.asked = true
+		close(s.wanted)
 	}
-	_, err = send(ctx, s.core.Delete().Namespace(namespace).Resource("secrets").Name(name).
-		SetHeader("Content-Type", "application/json").Body(options))
-	return err
+	if known = s.kept[of]; known != nil {
+		known.used = time.Now()
+	}
+	return known, s.moved
 }
 
-func (s *Secrets) write(ctx context.Context, r *rest.Request, body []byte) (*metav1.PartialObjectMetadata, error) {
-	answer, err := send(ctx, r.SetHeader("Accept", onlyMetadata).Body(body))
-	if err != nil {
-		return nil, err
+// keep keeps what was read, unless something changed since or it is too much.
+func (s *Secrets) keep(of types.NamespacedName, data map[string][]byte, kind string, moved uint64) {
+	size := secretCost
+	for key, value := range data {
+		size += len(key) + len(value)
 	}
-	var written metav1.PartialObjectMetadata
-	if json.Unmarshal(answer, &written) != nil {
-		return nil, errors.New("write a secret: malformed answer of the API server")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.following || s.moved != moved || size > largeSecret {
+		return
 	}
-	return &written, nil
+	s.drop(of)
+	if s.size+size > allSecrets {
+		return
+	}
+	s.kept[of] = &keptSecret{data: data, kind: kind, size: size, used: time.Now()}
+	s.size += size
+	if s.sweep == nil {
+		s.sweep = time.AfterFunc(idleSecret, s.expire)
+	}
 }
 
-// send returns the body of the answer, or the error with the API server's words in it.
-func send(ctx context.Context, r *rest.Request) ([]byte, error) {
-	result := r.Do(ctx)
-	if err := result.Error(); err != nil {
-		return nil, discreet(err)
-	}
-	return result.Raw()
+// Changed has a Secret read anew. Whoever wakes others because a Secret has changed calls
+// it before, since this is not the only watch.
+func (s *Secrets) Changed(namespace, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moved++
+	s.drop(types.NamespacedName{Namespace: namespace, Name: name})
 }
 
-// malformed has no text of the decoder, which may quote the body.
-func malformed(namespace, name string) error {
-	return fmt.Errorf("decode secret %s/%s: malformed answer of the API server", namespace, name)
+// drop forgets a Secret. mu is held.
+func (s *Secrets) drop(of types.NamespacedName) {
+	if known, ok := s.kept[of]; ok {
+		s.size -= known.size
+		delete(s.kept, of)
+	}
 }
 
-// discreet returns err without what may quote a Secret: of one that is invalid, which
-// fields are; of one that a webhook denies, that it does.
-func discreet(err error) error {
-	status, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok {
-		return err
-	}
-	cut := status.ErrStatus
-	head, _, denied := strings.Cut(cut.Message, "denied the request")
-	switch {
-	case denied:
-		cut.Message = head + "denied the request"
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		var invalid []string
-		if cut.Details != nil {
-			for _, c := range cut.Details.Causes {
-				why, _, _ := strings.Cut(c.Message, ":")
-				invalid = append(invalid, c.Field+": "+why)
-			}
-			cut.Details = &metav1.StatusDetails{Name: cut.Details.Name, Kind: cut.Details.Kind}
+// expire lets go of what nobody has read for a while, and looks again while anything is
+// left.
+func (s *Secrets) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for of, known := range s.kept {
+		if now.Sub(known.used) >= idleSecret {
+			s.drop(of)
 		}
-		cut.Message = "the Secret is invalid: " + strings.Join(invalid, ", ")
-	default:
-		return err
 	}
-	return &apierrors.StatusError{ErrStatus: cut}
+	if s.sweep = nil; len(s.kept) > 0 {
+		s.sweep = time.AfterFunc(idleSecret/3, s.expire)
+	}
+}
+
+// follow says whether changes are told of from now on. Nothing is kept from before.
+func (s *Secrets) follow(is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.following = is
+	s.moved++
+	clear(s.kept)
+	s.size = 0
 }

@@ -19,8 +19,8 @@ type StatusWriter struct {
 	resources map[schema.GroupKind]string
 }
 
-// unchecked has the API server not look for unknown fields, which takes it a tenth of
-// the time of a write: what is written is encoded from its types.
+// unchecked spares the API server the search for unknown fields: what is written is
+// encoded from its types.
 const unchecked = metav1.FieldValidationIgnore
 
 // NewStatusWriter returns a writer for the given resources.

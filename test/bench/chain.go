@@ -17,7 +17,7 @@ const links = 10
 // chain measures ten Kustomizations that wait for each other, beyond the time
 // that their workloads need to get ready.
 func chain(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, 2*patience) // the Flux controllers look for each link twice a minute
 	defer cancel()
 	files := make(map[string]string)
 	for i := range links {

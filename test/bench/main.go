@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -72,23 +73,27 @@ func run(ctx context.Context, t *table, peers string, only []string, write bool)
 			return fmt.Errorf("there is no scenario %q", name)
 		}
 	}
+	var failed []error
 	for _, s := range scenarios {
 		if len(only) > 0 && !slices.Contains(only, s.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s\n", s.name)
 		if err := measure(ctx, t, "", s); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			failed = append(failed, fmt.Errorf("%s: %w", s.name, err))
 		}
 		if !s.peers || peers == "" {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s of the Flux controllers\n", s.name)
 		if err := measure(ctx, t, peers, s); err != nil {
-			return fmt.Errorf("%s of the Flux controllers: %w", s.name, err)
+			failed = append(failed, fmt.Errorf("%s of the Flux controllers: %w", s.name, err))
 		}
 	}
 	fmt.Print(t.markdown())
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
 	if !write {
 		return nil
 	}

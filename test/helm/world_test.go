@@ -90,7 +90,7 @@ func (w *world) restart() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	secrets, err := kube.NewSecrets(clients)
+	secrets, err := kube.NewRecords(clients)
 	if err != nil {
 		w.t.Fatal(err)
 	}

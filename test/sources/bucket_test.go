@@ -74,6 +74,27 @@ func TestBucketWithNothingNew(t *testing.T) {
 	}
 }
 
+func TestBucketsThatAreEqual(t *testing.T) {
+	w := newWorld(t)
+	s := w.s3(upstream.Security{})
+	w.keys()
+	w.put(s, files{"a.yaml": configMap("a", "1"), "b.yaml": configMap("b", "1"), "c.yaml": configMap("c", "1")})
+	const many = 40
+	var manifests strings.Builder
+	for i := range many {
+		manifests.WriteString(w.Manifest("source.toolkit.fluxcd.io/v1", "Bucket", fmt.Sprintf("apps-%d", i),
+			"endpoint: "+s.Host(), "insecure: true", "bucketName: NS", "secretRef: {name: keys}"))
+	}
+	w.Create(manifests.String())
+	revision := world.Revision(w.Wait(api.BucketGVR, "apps-0", harness.Ready))
+	for i := range many {
+		w.Wait(api.BucketGVR, fmt.Sprintf("apps-%d", i), at(revision))
+	}
+	if n := s.Count(func(q upstream.Request) bool { return strings.HasSuffix(q.Path, ".yaml") }); n != 3 {
+		t.Errorf("%d equal Buckets fetched %d objects, want 3", many, n)
+	}
+}
+
 func TestBucketWrongKey(t *testing.T) {
 	w := newWorld(t)
 	s := w.s3(upstream.Security{})

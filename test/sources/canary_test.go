@@ -34,7 +34,7 @@ func songs() []string {
 // fluxd says.
 func TestNoSecretIsTold(t *testing.T) {
 	t.Parallel()
-	w := &own{sources: sources{world.New(t, cluster, "{"+ownLabel+": "+world.NamespaceOf(t)+"}")}}
+	w := alone(t)
 	w.start("--log-level=trace")
 	good := w.sources.registry(upstream.RegistryOptions{Security: upstream.Security{TLS: true}, Username: user, Password: canary, Tokens: true})
 	bad := w.sources.registry(upstream.RegistryOptions{Username: user, Password: "another"})

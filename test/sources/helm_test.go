@@ -3,15 +3,12 @@ package sources
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/world"
 	"github.com/fluxd/fluxd/test/upstream"
@@ -136,19 +133,7 @@ func TestHelmChartFromARegistry(t *testing.T) {
 
 func TestHelmChartFromGit(t *testing.T) {
 	w := newWorld(t)
-	root := filepath.Join(t.TempDir(), "git")
-	if err := os.Mkdir(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	server, err := gittest.Serve(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.closing(server)
-	repo, err := gittest.NewRepo(t.Context(), root, "charts")
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, repo := w.git()
 	content := web("1.0.0").DirectoryOf("charts/web")
 	content["values/production.yaml"] = "text: production\n"
 	head, err := repo.Commit(t.Context(), "main", "a chart", content)

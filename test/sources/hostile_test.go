@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -155,17 +156,42 @@ func TestServersThatLie(t *testing.T) {
 	}
 }
 
-func TestServerThatHangs(t *testing.T) {
-	w := newWorld(t)
+// never answers; dripping answers a byte at a time, without end.
+func never(http.Handler) http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+}
+
+func dripping(http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-r.Context().Done():
+				return
+			case <-tick.C:
+				_, _ = w.Write([]byte("#")) // or the client is gone
+				_ = http.NewResponseController(w).Flush()
+			}
+		}
+	})
+}
+
+func TestServersThatAreSlow(t *testing.T) {
+	for name, slow := range map[string]func(http.Handler) http.Handler{"hang": never, "drip": dripping} {
+		t.Run(name, func(t *testing.T) { newWorld(t).slow(slow) })
+	}
+}
+
+// slow has servers be slow until the sources say so.
+func (w sources) slow(slow func(http.Handler) http.Handler) {
+	t := w.T
 	r := w.registry(upstream.RegistryOptions{})
 	s := w.s3(upstream.Security{})
 	h := w.charts(upstream.HelmIndexOptions{}, web("1.0.0"))
 	w.keys()
-	hang := func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	}
 	for _, d := range []*upstream.Door{r.Door, s.Door, h.Door} {
-		d.Wrap(hang)
+		d.Wrap(slow)
 	}
 	revision := w.push(r, "apps/web", "latest", files{"config.yaml": configMap("web", "1")})
 	w.put(s, files{"config.yaml": configMap("web", "1")})
@@ -183,5 +209,36 @@ func TestServerThatHangs(t *testing.T) {
 	w.Wait(api.OCIRepositoryGVR, "web", at(revision))
 	for name, gvr := range hung {
 		w.Wait(gvr, name, harness.Ready)
+	}
+}
+
+// A certificate that was good once is none, whoever signed it.
+func TestExpiredCertificates(t *testing.T) {
+	w := newWorld(t)
+	old := upstream.Security{TLS: true, Expired: true}
+	r := w.registry(upstream.RegistryOptions{Security: old})
+	s := w.s3(old)
+	h := w.charts(upstream.HelmIndexOptions{Security: old}, web("1.0.0"))
+	w.keys()
+	all := map[string]struct {
+		gvr       schema.GroupVersionResource
+		authority *upstream.Authority
+		spec      string
+	}{
+		"oci":    {api.OCIRepositoryGVR, r.Authority, ociURL(r, "apps/web") + "\ncertSecretRef: {name: oci}"},
+		"bucket": {api.BucketGVR, s.Authority, "endpoint: " + s.Host() + "\nbucketName: NS\nsecretRef: {name: keys}\ncertSecretRef: {name: bucket}"},
+		"charts": {api.HelmRepositoryGVR, h.Authority, "url: " + h.URL + "\ncertSecretRef: {name: charts}"},
+		"git":    {api.GitRepositoryGVR, h.Authority, "url: " + h.URL + "/repo.git\nsecretRef: {name: git}"},
+	}
+	kind := map[string]string{"oci": "OCIRepository", "bucket": "Bucket", "charts": "HelmRepository", "git": "GitRepository"}
+	for name, one := range all {
+		w.Secret(name, map[string]string{"ca.crt": string(one.authority.PEM)})
+		w.source(kind[name], name, one.spec)
+	}
+	for name, one := range all {
+		obj := w.Wait(one.gvr, name, failing)
+		_, message := world.Condition(obj, "Ready")
+		world.Contains(t, "message of "+name, message, "expired")
+		w.stays(obj, "")
 	}
 }

@@ -27,13 +27,34 @@ func TestOCIThroughAProxy(t *testing.T) {
 	w := newWorld(t)
 	r := w.registry(upstream.RegistryOptions{Security: upstream.Security{TLS: true}, Username: user, Password: password, Tokens: true})
 	revision := w.push(r, "private/web", "latest", files{"config.yaml": configMap("web", "1")})
+	_, digest, _ := strings.Cut(revision, "@")
+	if err := w.cosigner("ours").Sign(t.Context(), r, "private/web", digest); err != nil {
+		t.Fatal(err)
+	}
 	p := w.proxy(nil)
 	w.trust(r.Door)
 	w.login("login", password, r.Host())
-	w.source("OCIRepository", "web", ociURL(r, "private/web"), "secretRef: {name: login}", "certSecretRef: {name: trust}", "proxySecretRef: {name: proxy}")
+	w.source("OCIRepository", "web", ociURL(r, "private/web"), "secretRef: {name: login}", "certSecretRef: {name: trust}", "proxySecretRef: {name: proxy}",
+		"verify: {provider: cosign, secretRef: {name: ours}}")
 	w.Wait(api.OCIRepositoryGVR, "web", at(revision))
 	if n := p.Count(func(q upstream.Request) bool { return q.Method == http.MethodConnect && q.Status == http.StatusOK }); n == 0 {
 		t.Errorf("nothing went through the proxy: %v", p.Requests())
+	}
+}
+
+func TestGitThroughAProxy(t *testing.T) {
+	w := newWorld(t)
+	server, repo := w.git()
+	head, err := repo.Commit(t.Context(), "main", "first", files{"config.yaml": w.Expand(configMap("web", "1"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := w.proxy(map[string]string{"git.fluxd.test": strings.TrimPrefix(server.URL, "http://")})
+	w.source("GitRepository", "apps", "url: http://git.fluxd.test/"+repo.Name, "ref: {branch: main}", "proxySecretRef: {name: proxy}")
+	w.apply("web", "GitRepository", "apps")
+	w.Wait(harness.Kustomized, "web", applied("main@sha1:"+head))
+	if n := p.Count(func(q upstream.Request) bool { return strings.HasSuffix(q.Path, "/git-upload-pack") }); n != 1 {
+		t.Errorf("%d fetches went through the proxy: %v", n, p.Requests())
 	}
 }
 

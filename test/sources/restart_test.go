@@ -19,17 +19,24 @@ import (
 // a server of its own.
 type own struct {
 	sources
+	env      []string // of the daemon, besides that of the test
 	daemon   *harness.Daemon
 	registry *upstream.Registry
 	s3       *upstream.S3
 	charts   *upstream.HelmIndex
 }
 
+// alone returns such a world without a daemon and without anything in it.
+func alone(t *testing.T) *own {
+	t.Helper()
+	return &own{sources: sources{world.New(t, cluster, "{"+ownLabel+": "+world.NamespaceOf(t)+"}")}}
+}
+
 // newOwn returns such a world once everything in it is ready.
 func newOwn(t *testing.T, flags ...string) *own {
 	t.Helper()
 	t.Parallel()
-	w := &own{sources: sources{world.New(t, cluster, "{"+ownLabel+": "+world.NamespaceOf(t)+"}")}}
+	w := alone(t)
 	w.start(flags...)
 	w.registry, w.s3 = w.sources.registry(upstream.RegistryOptions{}), w.sources.s3(upstream.Security{})
 	w.charts = w.sources.charts(upstream.HelmIndexOptions{}, web("1.0.0"))
@@ -63,7 +70,7 @@ func (w *own) ready() {
 // was taken away before.
 func (w *own) start(flag ...string) {
 	w.T.Helper()
-	d, err := harness.Start(binary, credentials, append(append(flags(), "--watch-label-selector="+ownLabel+"="+w.Namespace), flag...)...)
+	d, err := harness.StartWith(w.env, binary, credentials, append(append(flags(), "--watch-label-selector="+ownLabel+"="+w.Namespace), flag...)...)
 	if err != nil {
 		w.T.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/world"
 	"github.com/fluxd/fluxd/test/program"
@@ -102,6 +103,22 @@ func (w sources) azurite(s upstream.Security) *upstream.Azurite {
 	}
 	w.closing(a)
 	return a
+}
+
+// git starts a Git server with an empty repository.
+func (w sources) git() (*gittest.Server, *gittest.Repo) {
+	w.T.Helper()
+	root := w.T.TempDir()
+	server, err := gittest.Serve(root)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.closing(server)
+	repo, err := gittest.NewRepo(w.T.Context(), root, "repo")
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return server, repo
 }
 
 // files are contents by name, NS being the namespace.

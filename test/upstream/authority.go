@@ -57,11 +57,14 @@ func (a *Authority) Pool() *x509.CertPool {
 }
 
 // serverConfig is for a server on loopback.
-func (a *Authority) serverConfig(clients bool) (*tls.Config, error) {
+func (a *Authority) serverConfig(s Security) (*tls.Config, error) {
 	template := certificate("127.0.0.1")
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	template.DNSNames = []string{"localhost"}
+	template.DNSNames = append([]string{"localhost"}, s.Hosts...)
+	if s.Expired {
+		template.NotBefore, template.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+	}
 	cert, key, err := a.sign(template)
 	if err != nil {
 		return nil, err
@@ -71,7 +74,7 @@ func (a *Authority) serverConfig(clients bool) (*tls.Config, error) {
 		return nil, fmt.Errorf("load the server's certificate: %w", err)
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	if clients {
+	if s.ClientCertificates {
 		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, a.Pool()
 	}
 	return config, nil

@@ -51,11 +51,18 @@ func (c *Cosigner) Sign(ctx context.Context, r *Registry, repository, digest str
 	if err != nil {
 		return fmt.Errorf("sign: %w", err)
 	}
-	_, err = r.Push(ctx, repository, strings.Replace(digest, ":", "-", 1)+".sig", Artifact{
+	return PushSimple(ctx, r, repository, digest, payload, map[string]string{
+		"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(signature),
+	})
+}
+
+// PushSimple pushes a signature of the manifest with a digest to where cosign put them
+// before it had bundles.
+func PushSimple(ctx context.Context, r *Registry, repository, digest string, payload []byte, annotations map[string]string) error {
+	_, err := r.Push(ctx, repository, strings.Replace(digest, ":", "-", 1)+".sig", Artifact{
 		Config: Blob{MediaType: "application/vnd.oci.image.config.v1+json", Content: []byte("{}")},
 		Layers: []Blob{{
-			MediaType: "application/vnd.dev.cosign.simplesigning.v1+json", Content: payload,
-			Annotations: map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(signature)},
+			MediaType: "application/vnd.dev.cosign.simplesigning.v1+json", Content: payload, Annotations: annotations,
 		}},
 	})
 	return err

@@ -49,22 +49,33 @@ type Security struct {
 	TLS bool
 	// ClientCertificates are demanded, from the same authority. It implies TLS.
 	ClientCertificates bool
+	// Authority vouches for the server in the place of one of its own. It implies TLS.
+	Authority *Authority
+	// Hosts are names that the certificate is good for, besides the address.
+	Hosts []string
+	// Expired has a certificate that was good until an hour ago.
+	Expired bool
 }
 
 // silent is for servers whose clients break off on purpose.
 var silent = log.New(io.Discard, "", 0)
+
+// OpenDoor opens a door to a handler of the test's own.
+func OpenDoor(handler http.Handler, s Security) (*Door, error) { return newDoor(handler, s) }
 
 // newDoor opens a door to a handler.
 func newDoor(handler http.Handler, s Security) (*Door, error) {
 	d := &Door{}
 	d.handler = d.counted(handler)
 	scheme := "http"
-	if s.TLS || s.ClientCertificates {
+	if d.Authority = s.Authority; s.TLS || s.ClientCertificates || s.Authority != nil {
 		var err error
-		if d.Authority, err = NewAuthority(); err != nil {
-			return nil, err
+		if d.Authority == nil {
+			if d.Authority, err = NewAuthority(); err != nil {
+				return nil, err
+			}
 		}
-		if d.tls, err = d.Authority.serverConfig(s.ClientCertificates); err != nil {
+		if d.tls, err = d.Authority.serverConfig(s); err != nil {
 			return nil, err
 		}
 		scheme = "https"
@@ -95,6 +106,9 @@ func (d *Door) serve(listener net.Listener) {
 	}
 	go func() { _ = server.Serve(listener) }()
 }
+
+// Close shuts the door for good.
+func (d *Door) Close() error { return d.Shut() }
 
 // Shut has connections refused, and ends those that there are.
 func (d *Door) Shut() error {

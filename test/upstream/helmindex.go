@@ -50,9 +50,6 @@ func StartHelmIndex(o HelmIndexOptions) (*HelmIndex, error) {
 	return h, err
 }
 
-// Close ends the server.
-func (h *HelmIndex) Close() error { return h.Shut() }
-
 // Publish replaces the index by one of these charts.
 func (h *HelmIndex) Publish(charts ...Chart) error { return h.PublishAmong(0, charts...) }
 

@@ -13,12 +13,14 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Media types of what is pushed.
 const (
-	mediaManifest   = "application/vnd.oci.image.manifest.v1+json"
+	MediaManifest   = "application/vnd.oci.image.manifest.v1+json"
+	mediaIndex      = "application/vnd.oci.image.index.v1+json"
 	MediaFluxConfig = "application/vnd.cncf.flux.config.v1+json"
 	MediaFluxLayer  = "application/vnd.cncf.flux.content.v1.tar+gzip"
 	MediaHelmConfig = "application/vnd.cncf.helm.config.v1+json"
@@ -37,6 +39,8 @@ type Artifact struct {
 	Config      Blob
 	Layers      []Blob
 	Annotations map[string]string
+	// Type is what the artifact is where it is attached to another.
+	Type string
 }
 
 // FluxArtifact is what flux push artifact makes of files.
@@ -73,6 +77,7 @@ type descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`
 	Size        int               `json:"size"`
+	Type        string            `json:"artifactType,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
@@ -83,16 +88,51 @@ func (b Blob) descriptor() descriptor {
 // Push pushes an artifact to a repository under a tag and returns the digest of
 // its manifest. It goes past the door, so that it is not counted.
 func (r *Registry) Push(ctx context.Context, repository, tag string, a Artifact) (digest string, err error) {
+	pushed, err := r.push(ctx, repository, tag, a, nil)
+	return pushed.Digest, err
+}
+
+// Attach pushes an artifact that is about the manifest with a digest, and lists it
+// under the tag that stands in for the referrers API, which the registry lacks. What
+// was attached before is not listed any more.
+func (r *Registry) Attach(ctx context.Context, repository, digest string, a Artifact) error {
+	size, err := r.Size(ctx, repository, digest)
+	if err != nil {
+		return err
+	}
+	pushed, err := r.push(ctx, repository, "", a, &descriptor{MediaType: MediaManifest, Digest: digest, Size: int(size)})
+	if err != nil {
+		return err
+	}
+	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": mediaIndex, "manifests": []descriptor{pushed}})
+	if err != nil {
+		return err
+	}
+	tag := strings.Replace(digest, ":", "-", 1)
+	_, _, err = r.send(ctx, repository, http.MethodPut, "/v2/"+repository+"/manifests/"+tag, mediaIndex, index)
+	return err
+}
+
+// Size returns that of the manifest with a digest.
+func (r *Registry) Size(ctx context.Context, repository, digest string) (int64, error) {
+	_, text, err := r.send(ctx, repository, http.MethodGet, "/v2/"+repository+"/manifests/"+digest, MediaManifest, nil)
+	return int64(len(text)), err
+}
+
+// push pushes an artifact under a tag, or under its digest alone.
+func (r *Registry) push(ctx context.Context, repository, tag string, a Artifact, subject *descriptor) (pushed descriptor, err error) {
 	manifest := struct {
 		SchemaVersion int               `json:"schemaVersion"`
 		MediaType     string            `json:"mediaType"`
+		Type          string            `json:"artifactType,omitempty"`
 		Config        descriptor        `json:"config"`
 		Layers        []descriptor      `json:"layers"`
+		Subject       *descriptor       `json:"subject,omitempty"`
 		Annotations   map[string]string `json:"annotations,omitempty"`
-	}{SchemaVersion: 2, MediaType: mediaManifest, Config: a.Config.descriptor(), Annotations: a.Annotations}
+	}{SchemaVersion: 2, MediaType: MediaManifest, Type: a.Type, Config: a.Config.descriptor(), Subject: subject, Annotations: a.Annotations}
 	for _, blob := range append([]Blob{a.Config}, a.Layers...) {
 		if err := r.pushBlob(ctx, repository, blob); err != nil {
-			return "", err
+			return pushed, err
 		}
 	}
 	for _, layer := range a.Layers {
@@ -100,15 +140,16 @@ func (r *Registry) Push(ctx context.Context, repository, tag string, a Artifact)
 	}
 	text, err := json.Marshal(manifest)
 	if err != nil {
-		return "", err
+		return pushed, err
 	}
-	_, err = r.do(ctx, repository, http.MethodPut, "/v2/"+repository+"/manifests/"+tag, mediaManifest, text)
-	return "sha256:" + Digest(text), err
+	pushed = descriptor{MediaType: MediaManifest, Digest: "sha256:" + Digest(text), Size: len(text), Type: a.Type}
+	_, _, err = r.send(ctx, repository, http.MethodPut, "/v2/"+repository+"/manifests/"+cmp.Or(tag, pushed.Digest), MediaManifest, text)
+	return pushed, err
 }
 
 // pushBlob uploads a blob in one piece.
 func (r *Registry) pushBlob(ctx context.Context, repository string, b Blob) error {
-	header, err := r.do(ctx, repository, http.MethodPost, "/v2/"+repository+"/blobs/uploads/", "", nil)
+	header, _, err := r.send(ctx, repository, http.MethodPost, "/v2/"+repository+"/blobs/uploads/", "", nil)
 	if err != nil {
 		return err
 	}
@@ -118,29 +159,29 @@ func (r *Registry) pushBlob(ctx context.Context, repository string, b Blob) erro
 	}
 	query := location.Query()
 	query.Set("digest", b.descriptor().Digest)
-	_, err = r.do(ctx, repository, http.MethodPut, location.Path+"?"+query.Encode(), "application/octet-stream", b.Content)
+	_, _, err = r.send(ctx, repository, http.MethodPut, location.Path+"?"+query.Encode(), "application/octet-stream", b.Content)
 	return err
 }
 
-// do sends a request with the rights to do everything with a repository.
-func (r *Registry) do(ctx context.Context, repository, method, target, mediaType string, body []byte) (http.Header, error) {
+// send sends a request with the rights to do everything with a repository.
+func (r *Registry) send(ctx context.Context, repository, method, target, mediaType string, body []byte) (http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://server"+target, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if mediaType != "" {
 		req.Header.Set("Content-Type", mediaType)
+		req.Header.Set("Accept", mediaType)
 	}
 	switch {
 	case r.issuer != nil:
 		token, err := r.issuer.token([]string{"repository:" + repository + ":pull,push,delete"})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	case r.options.Username != "":
 		req.SetBasicAuth(r.options.Username, r.options.Password)
 	}
-	header, _, err := roundTrip(r.transport, req)
-	return header, err
+	return roundTrip(r.transport, req)
 }

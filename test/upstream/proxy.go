@@ -51,9 +51,6 @@ func StartProxy(o ProxyOptions) (*Proxy, error) {
 	return p, err
 }
 
-// Close ends the proxy.
-func (p *Proxy) Close() error { return p.Shut() }
-
 func (p *Proxy) knows(r *http.Request) bool {
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(p.options.Username+":"+p.options.Password))
 	return p.options.Username == "" || r.Header.Get("Proxy-Authorization") == want

@@ -118,7 +118,7 @@ func TestRegistry(t *testing.T) {
 // logIn logs in to a registry in the way that it wants.
 func logIn(t *testing.T, c *http.Client, r *Registry, req *http.Request) {
 	t.Helper()
-	req.Header.Set("Accept", mediaManifest)
+	req.Header.Set("Accept", MediaManifest)
 	switch {
 	case r.options.Tokens:
 		res, _ := get(t, c, req.URL.String(), nil)

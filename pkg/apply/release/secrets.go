@@ -7,7 +7,7 @@ import (
 )
 
 // Secrets reads and writes Secrets with one identity. The errors are those of the API
-// server. [kube.Secrets] is one.
+// server. [kube.Records] is one.
 type Secrets interface {
 	// List returns names, versions, labels and annotations.
 	List(ctx context.Context, namespace, selector string) ([]metav1.PartialObjectMetadata, error)

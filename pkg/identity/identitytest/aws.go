@@ -31,6 +31,14 @@ func (c *Clouds) Keys(whose string, forEver bool) (id, secret, session string) {
 	return id, secret, session
 }
 
+// Secret returns the secret, the session token and the owner of keys that were issued.
+func (c *Clouds) Secret(id string) (secret, session, whose string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.keys[id]
+	return key.secret, key.session, key.whose
+}
+
 func (c *Clouds) awsSTS(call Call) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		f := call.Form

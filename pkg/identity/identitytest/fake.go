@@ -38,6 +38,9 @@ type Clouds struct {
 	Life time.Duration
 	// Annotations are those of the ServiceAccounts there are, by namespace/name.
 	Annotations map[string]map[string]string
+	// Cluster, if not nil, says whose a token is that was not issued here, and what it is
+	// meant for.
+	Cluster func(token string) (whose, audience string)
 
 	https, http *httptest.Server
 
@@ -55,13 +58,15 @@ func New(t testing.TB) *Clouds {
 		Now: time.Now, Annotations: make(map[string]map[string]string),
 		replaced: make(map[string]http.HandlerFunc), keys: make(map[string]awsKey), tokens: make(map[string]string),
 	}
-	handle := func(scheme string) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serve(scheme, w, r) })
-	}
-	c.https, c.http = httptest.NewTLSServer(handle("https")), httptest.NewServer(handle("http"))
+	c.https, c.http = httptest.NewTLSServer(c.Handler("https")), httptest.NewServer(c.Handler("http"))
 	t.Cleanup(c.https.Close)
 	t.Cleanup(c.http.Close)
 	return c
+}
+
+// Handler answers for all hosts, as they are reached by the given scheme.
+func (c *Clouds) Handler(scheme string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serve(scheme, w, r) })
 }
 
 // Transport returns what reaches the fakes, whatever the host; it fits
@@ -212,7 +217,11 @@ func (c *Clouds) Issue(whose, audience string) string {
 func (c *Clouds) Owner(token string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.tokens[token]
+	if owner, issued := c.tokens[token]; issued || c.Cluster == nil {
+		return owner
+	}
+	whose, audience := c.Cluster(token)
+	return whose + " for " + audience
 }
 
 func (c *Clouds) ends() time.Time {

@@ -24,8 +24,14 @@ type Secrets interface {
 type Config struct {
 	Store   *artifacts.Store
 	Secrets Secrets
-	// Clouds gets credentials by identity.
-	Clouds *identity.Clouds
+	// Known is Secrets that may be behind by a moment and costs no request while
+	// nothing changes. It serves the checks for which nothing but time has passed. It
+	// may be nil.
+	Known Secrets
+	// Clouds gets credentials by identity. DefaultAccount is the ServiceAccount of objects
+	// that name none; empty lets them use the identity of the process.
+	Clouds         *identity.Clouds
+	DefaultAccount string
 	// Hosts is what the process knows of the hosts it asks.
 	Hosts *transport.Hosts
 	// Received is told of the bytes that came for an owner. It may be nil.
@@ -66,10 +72,21 @@ func Begin(c Config, kind string, obj Object, artifact **api.Artifact, failures 
 	}
 	failures = append(slices.Clone(failures), api.ConditionFetchFailed, api.ConditionStorageOperationFailed)
 	a.failed = slices.ContainsFunc(failures, a.IsTrue)
+	if c.Known != nil && !a.failed && routine(obj) {
+		a.Secrets = c.Known
+	}
 	if conditions.IsFalse(obj.GetConditions(), api.ConditionSourceVerified) {
 		a.Drop(api.ConditionSourceVerified)
 	}
 	return a
+}
+
+// routine says whether nobody has asked for the attempt, by the spec or by annotation,
+// and the one before it ended well.
+func routine(obj Object) bool {
+	return conditions.IsTrue(obj.GetConditions(), api.ConditionReady) &&
+		obj.GetObservedGeneration() == obj.GetGeneration() &&
+		obj.GetLastHandledReconcileAt() == obj.GetAnnotations()[api.AnnotationReconcileRequest]
 }
 
 // FailedBefore says whether the object carried a condition that means failure when

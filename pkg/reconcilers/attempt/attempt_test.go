@@ -2,15 +2,20 @@ package attempt_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
@@ -19,19 +24,9 @@ import (
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
-
-// secrets holds the data of Secrets by namespace/name.
-type secrets map[string]map[string][]byte
-
-func (s secrets) Secret(_ context.Context, namespace, name string) (map[string][]byte, string, error) {
-	data, ok := s[namespace+"/"+name]
-	if !ok {
-		return nil, "", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
-	}
-	return data, "Opaque", nil
-}
 
 // world is a store and one object of it.
 type world struct {
@@ -48,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	}
 	return &world{
 		t: t, obj: &v1.Bucket{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", Generation: 3}},
-		config: attempt.Config{Store: store, Secrets: secrets{}, Hosts: transport.NewHosts(), BaseURL: "http://host/"},
+		config: attempt.Config{Store: store, Secrets: reconcilertest.Secrets{}, Hosts: transport.NewHosts(), BaseURL: "http://host/"},
 	}
 }
 
@@ -107,6 +102,37 @@ func TestPublish(t *testing.T) {
 	again := w.publish("one")
 	if again.Fact != nil || !w.obj.Status.Artifact.LastUpdateTime.Equal(&metav1.Time{Time: first.Add(-time.Hour)}) {
 		t.Errorf("the same content again: fact %+v, artifact %+v", again.Fact, w.obj.Status.Artifact)
+	}
+}
+
+// An artifact counts only if it is the one that the status names.
+func TestStored(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*api.Artifact)
+		want   bool
+	}{
+		"as it was":               {func(*api.Artifact) {}, true},
+		"another address":         {func(a *api.Artifact) { a.URL = "http://other/" + a.Path }, true},
+		"an empty digest":         {func(a *api.Artifact) { a.Digest = "" }, false},
+		"the digest of another":   {func(a *api.Artifact) { a.Digest = "sha256:00" }, false},
+		"the revision of another": {func(a *api.Artifact) { a.Revision = "rev-two" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.publish("one")
+			tt.change(w.obj.Status.Artifact)
+			if got := w.begin().Stored(); got != tt.want {
+				t.Errorf("it counts as stored: %t, want %t", got, tt.want)
+			}
+			w.publish("one") // puts it right
+			if !w.begin().Stored() {
+				t.Error("it does not count as stored after another fetch")
+			}
+		})
+	}
+	w := newWorld(t)
+	if w.begin().Stored() {
+		t.Error("without an artifact something is stored")
 	}
 }
 
@@ -200,7 +226,7 @@ func TestSecrets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if tt.data != nil {
-				w.config.Secrets = secrets{"ns/s": tt.data}
+				w.config.Secrets = reconcilertest.Secrets{"ns/s": tt.data}
 			}
 			err := tt.read(w.begin(), t.Context())
 			if fault.Reason(err, "") != api.ReasonAuthenticationFailed || !strings.Contains(err.Error(), tt.want) {
@@ -210,6 +236,62 @@ func TestSecrets(t *testing.T) {
 				t.Errorf("the conditions are %+v", w.obj.Status.Conditions)
 			}
 		})
+	}
+}
+
+// What was read before serves the attempts for which nothing but time has passed.
+func TestKnownSecrets(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*v1.Bucket)
+		want   string
+	}{
+		"nothing":                      {func(*v1.Bucket) {}, "before"},
+		"a new spec":                   {func(b *v1.Bucket) { b.Generation++ }, "now"},
+		"a request":                    {func(b *v1.Bucket) { b.Annotations = map[string]string{api.AnnotationReconcileRequest: "2"} }, "now"},
+		"a request that was served":    {func(b *v1.Bucket) { b.Status.LastHandledReconcileAt = "1" }, "before"},
+		"a failure":                    {func(b *v1.Bucket) { set(b, api.ConditionFetchFailed, metav1.ConditionTrue) }, "now"},
+		"it is not ready":              {func(b *v1.Bucket) { set(b, api.ConditionReady, metav1.ConditionFalse) }, "now"},
+		"it was never ready":           {func(b *v1.Bucket) { b.Status.Conditions = nil }, "now"},
+		"nobody remembers, by setting": {nil, "now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Secrets = reconcilertest.Secrets{"ns/s": {"when": []byte("now")}}
+			w.config.Known = reconcilertest.Secrets{"ns/s": {"when": []byte("before")}}
+			w.obj.Annotations = map[string]string{api.AnnotationReconcileRequest: "1"}
+			w.obj.Status.ObservedGeneration, w.obj.Status.LastHandledReconcileAt = w.obj.Generation, "1"
+			set(w.obj, api.ConditionReady, metav1.ConditionTrue)
+			if tt.change == nil {
+				w.config.Known = nil
+			} else {
+				tt.change(w.obj)
+			}
+			secret, err := w.begin().Secret(t.Context(), "spec.secretRef", &api.LocalObjectReference{Name: "s"})
+			if got := string(secret.Data["when"]); got != tt.want || err != nil {
+				t.Errorf("got the Secret as it was %s, want %s (%v)", got, tt.want, err)
+			}
+		})
+	}
+}
+
+func set(b *v1.Bucket, kind string, status metav1.ConditionStatus) {
+	b.Status.Conditions = conditions.Set(b.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: "R"}, time.Now())
+}
+
+func TestDigestOf(t *testing.T) {
+	seen := map[string]string{}
+	for name, all := range map[string][]map[string][]byte{
+		"nothing": nil,
+		"one":     {{"a": []byte("1"), "b": []byte("2")}},
+		"other":   {{"a": []byte("1"), "b": []byte("3")}},
+		"two":     {{"a": []byte("1")}, {"b": []byte("2")}},
+		"quoted":  {{"a": []byte("1\"\n0 \"b\"=\"2")}},
+	} {
+		digest := attempt.DigestOf(all...)
+		if before, taken := seen[digest]; taken || digest != attempt.DigestOf(all...) {
+			t.Errorf("%s has the digest of %s, or another every time", name, before)
+		}
+		seen[digest] = name
 	}
 }
 
@@ -264,6 +346,61 @@ func TestTLSOf(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.error)
 			}
 		})
+	}
+}
+
+// Certificates go by their names of today, and by the older ones where these are missing.
+func TestTLSOfOlderNames(t *testing.T) {
+	one, two := selfSigned(t, "one"), selfSigned(t, "two")
+	for name, tt := range map[string]struct {
+		data   map[string][]byte
+		client string
+	}{
+		"today's names":          {map[string][]byte{"ca.crt": one.cert, "tls.crt": one.cert, "tls.key": one.key}, "one"},
+		"older names":            {map[string][]byte{"caFile": one.cert, "certFile": one.cert, "keyFile": one.key}, "one"},
+		"both: today's count":    {map[string][]byte{"tls.crt": one.cert, "tls.key": one.key, "certFile": two.cert, "keyFile": two.key}, "one"},
+		"today's are empty":      {map[string][]byte{"tls.crt": nil, "tls.key": nil, "certFile": two.cert, "keyFile": two.key}, "two"},
+		"an authority is enough": {map[string][]byte{"ca.crt": one.cert}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, err := attempt.TLSOf(tt.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := ""
+			if len(config.Certificates) > 0 {
+				client = config.Certificates[0].Leaf.Subject.CommonName
+			}
+			if client != tt.client {
+				t.Errorf("the certificate is that of %q, want %q", client, tt.client)
+			}
+			if config.RootCAs == nil && tt.data["ca.crt"] != nil || config.InsecureSkipVerify {
+				t.Errorf("the settings are %+v", config)
+			}
+		})
+	}
+}
+
+type pair struct{ cert, key []byte }
+
+func selfSigned(t *testing.T, name string) pair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair{
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 	}
 }
 

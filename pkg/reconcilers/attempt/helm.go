@@ -2,13 +2,9 @@ package attempt
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 )
@@ -39,18 +35,13 @@ func BasicAuth(data map[string][]byte) (username, password string, err error) {
 // while certSecretRef is not set. Errors are classified.
 func (a *Attempt) Login(ctx context.Context, before string, spec v1.HelmRepositorySpec) (Login, error) {
 	var login Login
-	sum := sha256.New()
-	note := func(data map[string][]byte) {
-		for _, key := range slices.Sorted(maps.Keys(data)) {
-			fmt.Fprintf(sum, "%q=%q\n", key, data[key])
-		}
-	}
+	var material []map[string][]byte
 	if spec.SecretRef != nil {
 		secret, err := a.Secret(ctx, before+"spec.secretRef", spec.SecretRef)
 		if err != nil {
 			return login, err
 		}
-		note(secret.Data)
+		material = append(material, secret.Data)
 		login.Username, login.Password, err = BasicAuth(secret.Data)
 		if err == nil && spec.CertSecretRef == nil {
 			login.TLS, err = TLSOf(secret.Data)
@@ -64,7 +55,7 @@ func (a *Attempt) Login(ctx context.Context, before string, spec v1.HelmReposito
 		if err != nil {
 			return login, err
 		}
-		note(secret.Data)
+		material = append(material, secret.Data)
 		if login.TLS, err = TLSOf(secret.Data); err == nil && login.TLS == nil {
 			err = errNoCertificates
 		}
@@ -72,6 +63,6 @@ func (a *Attempt) Login(ctx context.Context, before string, spec v1.HelmReposito
 			return login, a.AuthFailed(ctx, fmt.Errorf("%s: %w", secret.Where, err))
 		}
 	}
-	login.Key = hex.EncodeToString(sum.Sum(nil))
+	login.Key = DigestOf(material...)
 	return login, nil
 }

@@ -14,10 +14,12 @@ var errGate = errors.New("to use spec.serviceAccountName for provider authentica
 	"ObjectLevelWorkloadIdentity feature gate in the controller")
 
 // Identity returns the request for credentials of the cloud that spec.provider
-// names, by the identity of spec.serviceAccountName. Proxy is that of the source.
+// names, by the identity of spec.serviceAccountName, or of the default of the process.
+// Proxy is that of the source.
 func (a *Attempt) Identity(provider, serviceAccount string, proxy *url.URL) identity.Request {
 	return identity.Request{
-		Provider: identity.Provider(provider), Namespace: a.Owner.Namespace, ServiceAccount: serviceAccount, Proxy: proxy,
+		Provider: identity.Provider(provider), Proxy: proxy,
+		Namespace: a.Owner.Namespace, ServiceAccount: serviceAccount, DefaultAccount: a.DefaultAccount,
 		For: identity.Object{Kind: a.Owner.Kind, Namespace: a.Owner.Namespace, Name: a.Owner.Name, Operation: "reconcile"},
 	}
 }

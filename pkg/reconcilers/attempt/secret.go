@@ -2,9 +2,13 @@ package attempt
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -93,4 +97,16 @@ func KeysEnding(data map[string][]byte, suffixes ...string) map[string][]byte {
 		}
 	}
 	return found
+}
+
+// DigestOf returns a digest of all that Secrets hold, in their order: whoever has the same
+// may read the same.
+func DigestOf(secrets ...map[string][]byte) string {
+	sum := sha256.New()
+	for i, data := range secrets {
+		for _, key := range slices.Sorted(maps.Keys(data)) {
+			fmt.Fprintf(sum, "%d %q=%q\n", i, key, data[key])
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -34,9 +34,10 @@ func Plugin(c attempt.Config, o Options) reconcilers.Plugin {
 }
 
 type reconciler struct {
-	config  attempt.Config
-	options Options
-	memory  memory
+	config   attempt.Config
+	options  Options
+	memory   memory
+	listings bucket.Listings
 }
 
 // References implements [reconcilers.Reconciler].
@@ -72,6 +73,9 @@ type one struct {
 	*reconciler
 	*attempt.Attempt
 	obj *v1.Bucket
+	// access is a digest of what is read, as whom, and how the store is reached and known
+	// to be the right one: whoever has the same sees the same.
+	access string
 }
 
 // run is the order of the steps.
@@ -81,7 +85,9 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 		return reconcilers.Result{}, err
 	}
 	defer done()
-	listing, err := source.List(ctx, a.memory.of(a.Owner).tree)
+	listing, err := a.listings.Share(ctx, a.access, func(ctx context.Context) (*bucket.Listing, error) {
+		return source.List(ctx, a.memory.of(a.Owner).tree)
+	})
 	if err != nil {
 		return reconcilers.Result{}, a.fetchFailed(ctx, err)
 	}

@@ -2,16 +2,48 @@ package bucket
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/sources"
 	"github.com/fluxd/fluxd/pkg/sources/bucket"
 )
 
-// fetch gets what neither the stored tree has nor the one that an unfinished fetch left.
+// errOther says that a tree is not what a listing says, since the bucket has changed
+// meanwhile.
+var errOther = errors.New("the bucket changed while it was fetched")
+
+// fetch gets the tree of a listing. Those who see the same share it, if it is what the
+// listing says; if not, it is for who has fetched it alone.
+func (a *one) fetch(ctx context.Context, source *bucket.Source, l *bucket.Listing) (sources.Snapshot, *bucket.Known, error) {
+	var snapshot sources.Snapshot
+	var known *bucket.Known
+	mine, key := false, "bucket "+a.access+" "+l.Revision()
+	tree, err := a.Store.Share(ctx, key, func(ctx context.Context) (_ *artifacts.Tree, err error) {
+		mine = true
+		snapshot, known, err = a.download(ctx, source, l)
+		if err == nil && snapshot.Revision != l.Revision() {
+			err = errOther
+		}
+		return snapshot.Tree, err
+	})
+	switch {
+	case errors.Is(err, errOther) && mine:
+		return snapshot, known, nil
+	case errors.Is(err, errOther):
+		return a.download(ctx, source, l)
+	case err != nil:
+		return snapshot, known, err
+	case !mine:
+		snapshot, known = source.Made(tree, l)
+	}
+	return snapshot, a.memory.same(key, known), nil
+}
+
+// download gets what neither the stored tree has nor the one that an unfinished fetch left.
 // Where it fails, how far it got is kept for the next attempt, so that a bucket that takes
 // longer than the timeout is had in the end.
-func (a *one) fetch(ctx context.Context, source *bucket.Source, l *bucket.Listing) (sources.Snapshot, *bucket.Known, error) {
+func (a *one) download(ctx context.Context, source *bucket.Source, l *bucket.Listing) (sources.Snapshot, *bucket.Known, error) {
 	before, held := a.memory.of(a.Owner), []bucket.Held{}
 	hold := func(owner artifacts.Owner, digest string, known *bucket.Known) func() {
 		tree, release, err := a.Store.Open(owner, digest)

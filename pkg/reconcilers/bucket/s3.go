@@ -117,6 +117,7 @@ func (c *access) login(ctx context.Context) (s3.Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.material = append(c.material, secret.Data)
 	user, password := string(secret.Data["username"]), string(secret.Data["password"])
 	if user == "" || password == "" {
 		return nil, c.wrong(ctx, secret, fmt.Errorf("%w for '%s' STS provider: required fields username, password", bucket.ErrCredentials, sts.Provider))

@@ -2,7 +2,10 @@ package bucket
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"time"
@@ -21,7 +24,9 @@ type access struct {
 	*one
 	proxy  *url.URL
 	secret *attempt.Secret // nil if the spec names none
-	opened []*transport.Transport
+	// material is what all the Secrets hold that say who asks.
+	material []map[string][]byte
+	opened   []*transport.Transport
 }
 
 // service returns the service of the bucket, and what closes its connections. Errors
@@ -33,6 +38,7 @@ func (a *one) service(ctx context.Context) (bucket.Service, func(), error) {
 		how.close()
 		return nil, nil, err
 	}
+	a.access = how.digest()
 	return service, how.close, nil
 }
 
@@ -51,6 +57,7 @@ func (c *access) connect(ctx context.Context) (bucket.Service, error) {
 			return nil, err
 		}
 		c.secret = &secret
+		c.material = append(c.material, secret.Data)
 	}
 	switch provider := c.obj.GetProvider(); provider {
 	case v1.BucketProviderGeneric, v1.BucketProviderAWS:
@@ -63,6 +70,26 @@ func (c *access) connect(ctx context.Context) (bucket.Service, error) {
 		return nil, c.Stalled(api.ReasonInvalidProviderConfiguration,
 			fmt.Errorf("spec.provider: %q is none of generic, aws, gcp, azure", provider))
 	}
+}
+
+// digest returns what stands for all that the attempt sees. With a proxy or certificates
+// of one's own one may be talking to anybody, and an identity is that of an account of the
+// namespace, so that these are shared within a namespace alone.
+func (c *access) digest() string {
+	spec := c.obj.Spec
+	facts := []any{
+		c.obj.GetProvider(), spec.Endpoint, spec.Insecure, spec.Region, spec.BucketName, spec.Prefix, spec.Ignore,
+		attempt.DigestOf(c.material...),
+	}
+	if c.secret == nil || c.obj.GetProvider() == v1.BucketProviderAzure || spec.STS != nil || spec.ProxySecretRef != nil || spec.CertSecretRef != nil {
+		facts = append(facts, c.Owner.Namespace, spec.ServiceAccountName, spec.STS, spec.ProxySecretRef, spec.CertSecretRef)
+	}
+	raw, err := json.Marshal(facts)
+	if err != nil { // none of it can fail to be encoded
+		raw = []byte(c.Owner.String())
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
 }
 
 func (c *access) close() {

@@ -10,13 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/api/conditions"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/identity"
@@ -24,6 +22,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/bucket"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/sources/bucket/buckettest"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
@@ -141,17 +140,8 @@ func (w *world) object() *v1.Bucket {
 }
 
 func (w *world) reconcile(o *v1.Bucket) (reconcilers.Result, error) {
-	spec := o.Spec.DeepCopy()
-	result, err := w.plugin.Reconcile(w.t.Context(), o)
-	if diff := cmp.Diff(spec, &o.Spec); diff != "" {
-		w.t.Errorf("the spec was changed:\n%s", diff)
-	}
-	for _, kind := range []string{api.ConditionReady, api.ConditionReconciling, api.ConditionStalled} {
-		if conditions.Get(o.Status.Conditions, kind) != nil {
-			w.t.Errorf("the condition %s is the engine's", kind)
-		}
-	}
-	return result, err
+	w.t.Helper()
+	return reconcilertest.Reconcile(w.t.Context(), w.t, w.plugin, o)
 }
 
 func (w *world) ready(o *v1.Bucket) reconcilers.Result {

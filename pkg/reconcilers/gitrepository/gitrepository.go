@@ -30,7 +30,7 @@ type Options struct {
 
 // Plugin returns the reconciler of GitRepository.
 func Plugin(c attempt.Config, sources Sources, o Options) reconcilers.Plugin {
-	r := &reconciler{config: c, sources: sources, options: o, apps: git.NewApps()}
+	r := &reconciler{config: c, sources: sources, options: o}
 	return reconcilers.For(api.GitRepositoryGVK, r, reconcilers.Options{
 		Workers: o.Workers, Controller: api.ComponentSource, Manager: api.ManagerSource,
 		FailureReason: api.ReasonFailed,
@@ -41,7 +41,6 @@ type reconciler struct {
 	config  attempt.Config
 	sources Sources
 	options Options
-	apps    *git.Apps
 }
 
 // References implements [reconcilers.Reconciler].
@@ -111,6 +110,7 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 	if a.upToDate(head, included) {
 		return a.unchanged(), nil
 	}
+	a.outdated(head, included)
 	snapshot, err := a.fetch(ctx, session, head, included)
 	if err != nil {
 		return reconcilers.Result{}, err

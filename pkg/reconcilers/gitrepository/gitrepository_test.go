@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
@@ -24,6 +22,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
@@ -34,23 +33,13 @@ type world struct {
 	repo    *gittest.Repo
 	server  *gittest.Server
 	store   *artifacts.Store
-	secrets secrets
+	secrets reconcilertest.Secrets
 	others  map[string]*v1.GitRepository
 	clouds  *identity.Clouds
+	account string // of objects that name none
 	plugin  reconcilers.Plugin
 
 	received atomic.Int64
-}
-
-// secrets holds the data of Secrets by namespace/name.
-type secrets map[string]map[string][]byte
-
-func (s secrets) Secret(_ context.Context, namespace, name string) (map[string][]byte, string, error) {
-	data, ok := s[namespace+"/"+name]
-	if !ok {
-		return nil, "", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
-	}
-	return data, "Opaque", nil
 }
 
 func newWorld(t *testing.T) *world {
@@ -65,7 +54,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	w := &world{t: t, repo: repo, server: server, secrets: secrets{}, others: map[string]*v1.GitRepository{}}
+	w := &world{t: t, repo: repo, server: server, secrets: reconcilertest.Secrets{}, others: map[string]*v1.GitRepository{}}
 	w.restart()
 	return w
 }
@@ -79,7 +68,7 @@ func (w *world) restart() {
 	}
 	w.store = store
 	w.plugin = gitrepository.Plugin(attempt.Config{
-		Store: store, Secrets: w.secrets, Clouds: w.clouds, Hosts: transport.NewHosts(), BaseURL: "http://source/",
+		Store: store, Secrets: w.secrets, Clouds: w.clouds, DefaultAccount: w.account, Hosts: transport.NewHosts(), BaseURL: "http://source/",
 		Received: func(_ artifacts.Owner, bytes int64) { w.received.Add(bytes) },
 	}, func(namespace, name string) (*v1.GitRepository, bool) {
 		o, ok := w.others[namespace+"/"+name]
@@ -109,12 +98,8 @@ func (w *world) object() *v1.GitRepository {
 }
 
 func (w *world) reconcile(o *v1.GitRepository) (reconcilers.Result, error) {
-	spec := o.Spec.DeepCopy()
-	result, err := w.plugin.Reconcile(w.t.Context(), o)
-	if diff := cmp.Diff(spec, &o.Spec); diff != "" {
-		w.t.Errorf("the spec was changed:\n%s", diff)
-	}
-	return result, err
+	w.t.Helper()
+	return reconcilertest.Reconcile(w.t.Context(), w.t, w.plugin, o)
 }
 
 func (w *world) ready(o *v1.GitRepository) reconcilers.Result {
@@ -210,6 +195,26 @@ func TestWhatMakesANewArtifact(t *testing.T) {
 	}
 }
 
+// What is newer than the artifact and cannot be had is told beside the failure.
+func TestArtifactOutdated(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.yaml": "a: 1\n"})
+	o := w.object()
+	w.ready(o)
+	commit := w.commit(map[string]string{"a.yaml": "a: 2\n"})
+	w.secrets["ns/keys"] = map[string][]byte{"a.asc": []byte("x")}
+	o.Spec.Verification = &v1.GitRepositoryVerification{SecretRef: api.LocalObjectReference{Name: "keys"}}
+	if _, err := w.reconcile(o); err == nil {
+		t.Fatal("what nobody has signed was taken")
+	}
+	c := conditions.Get(o.Status.Conditions, api.ConditionArtifactOutdated)
+	if c == nil || c.Reason != api.ReasonNewRevision || !strings.Contains(c.Message, commit) {
+		t.Errorf("the condition is %+v", c)
+	}
+	o.Spec.Verification = nil
+	w.ready(o) // holds it to be gone
+}
+
 func TestAfterARestart(t *testing.T) {
 	w := newWorld(t)
 	w.commit(map[string]string{"a.yaml": "a: 1\n"})
@@ -302,6 +307,126 @@ func TestInclude(t *testing.T) {
 	}
 }
 
+// including returns an object that includes another with one file, lib/x.yaml.
+func (w *world) including(include v1.GitRepositoryInclude) (o, other *v1.GitRepository) {
+	w.t.Helper()
+	w.commit(map[string]string{"lib/x.yaml": "x: 1\n", "app/a.yaml": "a: 1\n"})
+	other = w.object()
+	other.Name = "base"
+	w.ready(other)
+	w.others["ns/base"] = other
+	o = w.object()
+	include.GitRepositoryRef.Name = "base"
+	o.Spec.Include = []v1.GitRepositoryInclude{include}
+	return o, other
+}
+
+func TestIncludesThatDoNotFit(t *testing.T) {
+	for name, tt := range map[string]struct {
+		include v1.GitRepositoryInclude
+		change  func(other *v1.GitRepository)
+		reason  string
+		waits   bool
+	}{
+		"no artifact":               {v1.GitRepositoryInclude{}, func(o *v1.GitRepository) { o.Status.Artifact = nil }, api.ReasonNoArtifact, true},
+		"an artifact not in memory": {v1.GitRepositoryInclude{}, func(o *v1.GitRepository) { o.Status.Artifact.Digest = "sha256:00" }, api.ReasonNoArtifact, true},
+		"nothing at fromPath":       {v1.GitRepositoryInclude{FromPath: "nope"}, nil, api.ReasonCopyFailure, false},
+		"something at toPath":       {v1.GitRepositoryInclude{ToPath: "app"}, nil, api.ReasonCopyFailure, false},
+		"toPath is the root":        {v1.GitRepositoryInclude{ToPath: "x/.."}, nil, api.ReasonIllegalPath, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			o, other := w.including(tt.include)
+			if tt.change != nil {
+				tt.change(other)
+			}
+			_, err := w.reconcile(o)
+			_, waits := errors.AsType[*fault.WaitingError](err)
+			if fault.Reason(err, "") != tt.reason || waits != tt.waits || o.Status.Artifact != nil {
+				t.Errorf("got %v, %+v", err, o.Status)
+			}
+			if !tt.waits && !conditions.IsTrue(o.Status.Conditions, api.ConditionStorageOperationFailed) {
+				t.Errorf("the conditions are %+v", o.Status.Conditions)
+			}
+		})
+	}
+}
+
+func TestWhatIsNewInAnInclude(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(w *world, o, other *v1.GitRepository)
+		want   bool
+	}{
+		"nothing": {func(*world, *v1.GitRepository, *v1.GitRepository) {}, false},
+		"other files": {func(w *world, _, other *v1.GitRepository) {
+			other.Spec.Ignore = new(string)
+			*other.Spec.Ignore = "app"
+			w.ready(other)
+		}, true},
+		"another place": {func(_ *world, o, _ *v1.GitRepository) { o.Spec.Include[0].ToPath = "elsewhere" }, true},
+		"another part":  {func(_ *world, o, _ *v1.GitRepository) { o.Spec.Include[0].FromPath = "lib" }, true},
+		"it is no more": {func(_ *world, o, _ *v1.GitRepository) { o.Spec.Include = nil }, true},
+		"an annotation": {func(_ *world, _, other *v1.GitRepository) { other.Annotations = map[string]string{"a": "b"} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			o, other := w.including(v1.GitRepositoryInclude{})
+			w.ready(o)
+			before := o.Status.Artifact.DeepCopy()
+			tt.change(w, o, other)
+			w.ready(o)
+			if got := o.Status.Artifact.Digest != before.Digest; got != tt.want || o.Status.Artifact.Revision != before.Revision {
+				t.Errorf("new artifact: %t, want %t", got, tt.want)
+			}
+		})
+	}
+}
+
+// A commit that was verified is verified again only if a part of it was not.
+func TestWhenToVerify(t *testing.T) {
+	head, tag, both := v1.VerifyHEAD, v1.VerifyTag, v1.VerifyTagAndHEAD
+	for name, tt := range map[string]struct {
+		observed *v1.GitVerificationMode
+		verified bool
+		mode     v1.GitVerificationMode
+		want     bool
+	}{
+		"never before":            {nil, true, head, true},
+		"it failed":               {&head, false, head, true},
+		"the same":                {&head, true, head, false},
+		"the same, as it was":     {&head, true, "head", false},
+		"the tag as well":         {&head, true, both, true},
+		"the tag in its place":    {&head, true, tag, true},
+		"the commit in its place": {&tag, true, head, true},
+		"less":                    {&both, true, tag, false},
+		"less, the other way":     {&both, true, head, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.commit(map[string]string{"a.yaml": "a: 1\n"})
+			o := w.object()
+			w.ready(o)
+			w.secrets["ns/keys"] = map[string][]byte{"a.asc": []byte("x")}
+			o.Spec.Verification = &v1.GitRepositoryVerification{Mode: tt.mode, SecretRef: api.LocalObjectReference{Name: "keys"}}
+			o.Status.SourceVerificationMode = tt.observed
+			if tt.verified {
+				o.Status.Conditions = conditions.Set(o.Status.Conditions, metav1.Condition{
+					Type: api.ConditionSourceVerified, Status: metav1.ConditionTrue, Reason: api.ReasonSucceeded,
+				}, time.Now())
+			}
+			// Nothing is signed, so that whoever looks fails.
+			if _, err := w.reconcile(o); (err != nil) != tt.want {
+				t.Errorf("it was verified again: %t, want %t", err != nil, tt.want)
+			}
+			o.Spec.Verification = nil
+			w.ready(o)
+			if o.Status.SourceVerificationMode != nil || conditions.Has(o.Status.Conditions, api.ConditionSourceVerified) {
+				t.Errorf("without spec.verify the status is %+v", o.Status)
+			}
+		})
+	}
+}
+
 func TestFailures(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change  func(*world, *v1.GitRepository)
@@ -324,6 +449,35 @@ func TestFailures(t *testing.T) {
 			w.secrets["ns/creds"] = map[string][]byte{"tls.crt": []byte("x")}
 			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
 		}, api.ReasonAuthenticationFailed, false},
+		"a password without a user": {func(w *world, o *v1.GitRepository) {
+			w.secrets["ns/creds"] = map[string][]byte{"password": []byte("guessed-word")}
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+		}, api.ReasonGitOperationFailed, false},
+		"an App whose Secret is another's": {func(w *world, o *v1.GitRepository) {
+			o.Spec.Provider = v1.GitProviderGitHub
+			w.secrets["ns/creds"] = map[string][]byte{"password": []byte("guessed-word")}
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+		}, api.ReasonInvalidProviderConfiguration, false},
+		"the Secret of an App without the App": {func(w *world, o *v1.GitRepository) {
+			w.secrets["ns/creds"] = map[string][]byte{"githubAppID": []byte("1")}
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+		}, api.ReasonInvalidProviderConfiguration, false},
+		"an App with half a Secret": {func(w *world, o *v1.GitRepository) {
+			o.Spec.Provider = v1.GitProviderGitHub
+			w.secrets["ns/creds"] = map[string][]byte{"githubAppID": []byte("1")}
+			o.Spec.SecretRef = &api.LocalObjectReference{Name: "creds"}
+		}, api.ReasonAuthenticationFailed, false},
+		"a sparse path that does not exist": {func(_ *world, o *v1.GitRepository) { o.Spec.SparseCheckout = []string{"nope"} }, api.ReasonGitOperationFailed, false},
+		"an empty repository": {func(w *world, o *v1.GitRepository) {
+			empty, err := gittest.NewRepo(w.t.Context(), w.server.Root, "empty")
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			o.Spec.URL = w.server.RepoURL(empty)
+		}, api.ReasonEmptyGitRepository, false},
+		"a missing Secret of keys": {func(w *world, o *v1.GitRepository) {
+			o.Spec.Verification = &v1.GitRepositoryVerification{SecretRef: api.LocalObjectReference{Name: "none"}}
+		}, api.ReasonVerificationError, false},
 		"SSH without known hosts": {func(w *world, o *v1.GitRepository) {
 			o.Spec.URL = "ssh://git@127.0.0.1:1/x.git"
 			w.secrets["ns/creds"] = map[string][]byte{"identity": []byte("x")}

@@ -171,29 +171,31 @@ func TestCloudIdentitiesThatFail(t *testing.T) {
 		reason  string
 		stalled bool
 		text    string
+		account string // the default
 	}{
 		"the gate is off": {
 			func(o *identity.Options) { o.ObjectLevel = false }, func(*v1.GitRepository) {}, api.ReasonFeatureGateDisabled, true,
-			"please enable the ObjectLevelWorkloadIdentity feature gate",
+			"please enable the ObjectLevelWorkloadIdentity feature gate", "",
 		},
 		"no service account": {
 			func(*identity.Options) {}, func(o *v1.GitRepository) { o.Spec.ServiceAccountName = "none" }, api.ReasonAuthenticationFailed, false,
-			"failed to get service account 'ns/none'",
+			"failed to get service account 'ns/none'", "",
 		},
 		"no default service account": {
-			func(o *identity.Options) { o.DefaultAccount = "locked-down" }, func(o *v1.GitRepository) { o.Spec.ServiceAccountName = "" },
-			api.ReasonAuthenticationFailed, false, "multi-tenant workload identity lockdown",
+			func(*identity.Options) {}, func(o *v1.GitRepository) { o.Spec.ServiceAccountName = "" },
+			api.ReasonAuthenticationFailed, false, "multi-tenant workload identity lockdown", "locked-down",
 		},
 		"a host that is not of the cloud": {
 			func(*identity.Options) {}, func(o *v1.GitRepository) { o.Spec.URL = "https://user:secret-word@evil.example.com/apps" },
-			api.ReasonAuthenticationFailed, false, "https://evil.example.com/apps is not the https URL of a CodeCommit repository",
+			api.ReasonAuthenticationFailed, false, "https://evil.example.com/apps is not the https URL of a CodeCommit repository", "",
 		},
 		"a repository that refuses": {
-			func(*identity.Options) {}, func(*v1.GitRepository) {}, api.ReasonAuthenticationFailed, false, "authentication",
+			func(*identity.Options) {}, func(*v1.GitRepository) {}, api.ReasonAuthenticationFailed, false, "authentication", "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
+			w.account = tt.account
 			fake := clouds(w, tt.options, func(r *http.Request) (string, error) { return "", errors.New("you may not") })
 			fake.Annotations["ns/reader"] = map[string]string{"eks.amazonaws.com/role-arn": role}
 			o := cloudObject(w, v1.GitProviderAWS, codeCommit)

@@ -3,6 +3,7 @@ package gitrepository
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -16,6 +17,18 @@ func (a *one) upToDate(head git.Head, in *included) bool {
 	return head.Final() && a.Stored() && a.obj.Status.Artifact.Revision == head.Revision() &&
 		a.observedContent() && a.sameIncludes(in) && !a.mustVerify() &&
 		a.IsTrue(api.ConditionArtifactInStorage)
+}
+
+// outdated says that there is something newer than the artifact, until that is stored.
+func (a *one) outdated(head git.Head, in *included) {
+	recorded := a.obj.Status.Artifact
+	switch {
+	case recorded == nil:
+	case recorded.Revision != head.Revision():
+		a.Set(api.ConditionArtifactOutdated, true, api.ReasonNewRevision, fmt.Sprintf("new upstream revision '%s'", head.Revision()))
+	case !a.sameIncludes(in):
+		a.Set(api.ConditionArtifactOutdated, true, api.ReasonIncludeChange, "included artifacts differ from last observed includes")
+	}
 }
 
 // unchanged ends a run that found nothing new.
@@ -74,7 +87,7 @@ func (a *one) publish(snapshot sources.Snapshot, in *included) (reconcilers.Resu
 	status := &a.obj.Status
 	status.IncludedArtifacts = in.artifacts
 	status.ObservedIgnore, status.ObservedRecurseSubmodules = a.obj.Spec.Ignore, a.obj.Spec.RecurseSubmodules
-	status.ObservedInclude, status.ObservedSparseCheckout = a.obj.Spec.Include, a.obj.Spec.SparseCheckout
+	status.ObservedInclude, status.ObservedSparseCheckout = slices.Clone(a.obj.Spec.Include), slices.Clone(a.obj.Spec.SparseCheckout)
 	a.verificationRemoved()
 	return result, nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
+	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/sources/git"
 )
@@ -62,7 +64,7 @@ func (a *one) authenticate(ctx context.Context, remote *git.Remote, u *url.URL) 
 func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, secret attempt.Secret) error {
 	data, where, provider := secret.Data, secret.Where, a.obj.GetProvider()
 	var err error
-	if remote.TLS, err = attempt.TLSOf(data); err != nil {
+	if remote.TLS, err = attempt.TLSOf(certificates(data)); err != nil {
 		return a.AuthFailed(ctx, fmt.Errorf("%s: %w", where, err))
 	}
 	_, isApp := data["githubAppID"]
@@ -71,7 +73,7 @@ func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, se
 		return a.Refused(ctx, api.ReasonInvalidProviderConfiguration,
 			fmt.Errorf("%s: the data of a GitHub App and the provider github need each other", where))
 	case isApp:
-		err = a.apps.Authenticate(ctx, remote, data)
+		err = a.appAuth(ctx, remote, data)
 	case provider != v1.GitProviderGeneric: // the credentials are those of the cloud
 	case u.Scheme == "ssh":
 		err = sshAuth(remote, data)
@@ -85,6 +87,30 @@ func (a *one) secretAuth(ctx context.Context, remote *git.Remote, u *url.URL, se
 		return a.AuthFailed(ctx, fmt.Errorf("%s: %w", where, err))
 	}
 	return nil
+}
+
+// appAuth adds a token of a GitHub App, one that is kept if there is one.
+func (a *one) appAuth(ctx context.Context, remote *git.Remote, data map[string][]byte) error {
+	app, err := git.ParseApp(data)
+	if err != nil {
+		return err
+	}
+	request := a.Identity("", "", remote.Proxy)
+	token, err := a.Clouds.Keep(ctx, request, attempt.DigestOf(data), func(ctx context.Context) (identity.Token, error) {
+		value, ends, err := app.Token(ctx, remote)
+		return identity.Token{Value: value, Expires: ends}, err
+	})
+	remote.Auth = app.Login(token.Value)
+	return err
+}
+
+// certificates returns the data of a Secret without the older names of a client's
+// certificate and key, which never counted for Git.
+func certificates(data map[string][]byte) map[string][]byte {
+	data = maps.Clone(data)
+	delete(data, "certFile")
+	delete(data, "keyFile")
+	return data
 }
 
 // cloudAuth adds the credentials of an identity. They replace those in the URL,

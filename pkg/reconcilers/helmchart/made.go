@@ -78,11 +78,15 @@ func (a *one) version(version, metadata string) (string, error) {
 }
 
 // upToDate returns the stored chart if it is the one of the given identity, made
-// from the same spec.
+// from the same spec. If another was made before, the status says that it is outdated,
+// until this one is stored.
 func (a *one) upToDate(id helm.Identity, packaged bool) (*made, bool) {
 	status := a.obj.Status
-	if a.recorded != "" || !a.Stored() || status.ObservedGeneration != a.obj.Generation ||
-		status.ObservedChartName != id.Name || status.Artifact.Revision != id.Version {
+	other := status.Artifact != nil && (status.ObservedChartName != id.Name || status.Artifact.Revision != id.Version)
+	if other && a.recorded == "" {
+		a.Set(api.ConditionArtifactOutdated, true, api.ReasonNewChart, fmt.Sprintf("new '%s' chart with version '%s'", id.Name, id.Version))
+	}
+	if other || a.recorded != "" || !a.Stored() || status.ObservedGeneration != a.obj.Generation {
 		return nil, false
 	}
 	m := &made{Identity: id, packaged: packaged}

@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -65,7 +62,7 @@ func (a *one) keychain(ctx context.Context, before string, source *v1.HelmReposi
 		if err != nil {
 			return nil, "", a.AuthFailed(ctx, fmt.Errorf("%s: %w", secret.Where, err))
 		}
-		return keychain, keyOf(secret.Data), nil
+		return keychain, attempt.DigestOf(secret.Data), nil
 	}
 	provider := source.GetProvider()
 	if provider == v1.OCIProviderGeneric {
@@ -98,14 +95,6 @@ func keychainOf(secret attempt.Secret, name oci.Name) (oci.Keychain, error) {
 		return nil, err
 	}
 	return oci.Static(name.Registry, oci.Credential{Username: username, Password: password}), nil
-}
-
-func keyOf(data map[string][]byte) string {
-	sum := sha256.New()
-	for _, key := range slices.Sorted(maps.Keys(data)) {
-		fmt.Fprintf(sum, "%q=%q\n", key, data[key])
-	}
-	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // chart opens the repository of one chart.

@@ -104,6 +104,26 @@ func TestNewVersion(t *testing.T) {
 	}
 }
 
+// A newer chart that cannot be had is told beside the failure.
+func TestArtifactOutdated(t *testing.T) {
+	w := newWorld(t)
+	o := w.object()
+	w.ready(o)
+	w.offer("1.1.0", "1.2.0")
+	w.put("1.2.0", []byte("<html>"))
+	w.restart()
+	if _, err := w.reconcile(o); err == nil {
+		t.Fatal("what is no chart was taken")
+	}
+	c := conditions.Get(o.Status.Conditions, api.ConditionArtifactOutdated)
+	if c == nil || c.Reason != api.ReasonNewChart || c.Message != "new 'app' chart with version '1.2.0'" {
+		t.Errorf("the condition is %+v", c)
+	}
+	w.offer("1.1.0", "1.2.0")
+	w.restart()
+	w.ready(o) // holds it to be gone
+}
+
 // A changed list of values files makes a new version, whose metadata is the
 // generation.
 func TestValuesFiles(t *testing.T) {

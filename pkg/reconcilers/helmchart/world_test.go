@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,6 +21,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmchart"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 	"github.com/fluxd/fluxd/pkg/sources/helm/helmtest"
 	"github.com/fluxd/fluxd/pkg/sources/signature"
@@ -180,17 +180,10 @@ func fromGit(path string) func(*v1.HelmChart) {
 
 // reconcile runs once, and settles as the engine would as far as it matters here.
 func (w *world) reconcile(o *v1.HelmChart) (reconcilers.Result, error) {
-	spec := o.Spec.DeepCopy()
-	result, err := w.plugin.Reconcile(w.t.Context(), o)
-	if diff := cmp.Diff(spec, &o.Spec); diff != "" {
-		w.t.Errorf("the spec was changed:\n%s", diff)
-	}
-	_, stalled := errors.AsType[*fault.StalledError](err)
-	if err == nil || stalled {
+	w.t.Helper()
+	result, err := reconcilertest.Reconcile(w.t.Context(), w.t, w.plugin, o)
+	if _, stalled := errors.AsType[*fault.StalledError](err); err == nil || stalled {
 		o.Status.ObservedGeneration = o.Generation
-	}
-	if conditions.IsTrue(o.Status.Conditions, api.ConditionFetchFailed) && conditions.IsTrue(o.Status.Conditions, api.ConditionBuildFailed) {
-		w.t.Error("FetchFailed and BuildFailed stand together")
 	}
 	return result, err
 }

@@ -69,7 +69,7 @@ func (d *doors) connect(ctx context.Context, owner apply.Owner, id clusters.Iden
 	if was, ok := d.open[owner]; ok && was.clients == clients && was.access.applier == applier {
 		return was.access, nil
 	}
-	secrets, err := kube.NewSecrets(clients)
+	secrets, err := kube.NewRecords(clients)
 	if err != nil {
 		return nil, err
 	}

@@ -138,13 +138,15 @@ func (a *one) repository(ctx context.Context) (r *helm.Repository, done func(), 
 		URL: spec.URL, Username: login.Username, Password: login.Password, PassCredentials: spec.PassCredentials,
 		IndexBytes: a.options.IndexBytes, Memory: share,
 	}, t)
-	switch {
-	case errors.Is(err, helm.ErrScheme):
-		return nil, nil, a.Stalled(api.ReasonFailed, fmt.Errorf("spec.url: %w", err))
-	case err != nil:
-		return nil, nil, a.Stalled(api.ReasonURLInvalid, fmt.Errorf("spec.url: invalid Helm repository URL: %w", err))
+	done = func() { t.Close(); share.Leave() }
+	if err == nil {
+		return r, done, nil
 	}
-	return r, func() { t.Close(); share.Leave() }, nil
+	done()
+	if errors.Is(err, helm.ErrScheme) {
+		return nil, nil, a.Stalled(api.ReasonFailed, fmt.Errorf("spec.url: %w", err))
+	}
+	return nil, nil, a.Stalled(api.ReasonURLInvalid, fmt.Errorf("spec.url: invalid Helm repository URL: %w", err))
 }
 
 // fetchFailed classifies an error of the server or about its index.

@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
@@ -23,6 +21,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmrepository"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 	"github.com/fluxd/fluxd/pkg/sources/helm/helmtest"
 	"github.com/fluxd/fluxd/pkg/transport"
@@ -33,25 +32,14 @@ type world struct {
 	t       *testing.T
 	server  *helmtest.Server
 	index   []byte
-	secrets secrets
+	secrets reconcilertest.Secrets
 	indexes *helm.Indexes
 	plugin  reconcilers.Plugin
 }
 
-// secrets holds the data of Secrets by namespace/name.
-type secrets map[string]map[string][]byte
-
-func (s secrets) Secret(_ context.Context, namespace, name string) (map[string][]byte, string, error) {
-	data, ok := s[namespace+"/"+name]
-	if !ok {
-		return nil, "", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
-	}
-	return data, "Opaque", nil
-}
-
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, server: helmtest.New(), secrets: secrets{}}
+	w := &world{t: t, server: helmtest.New(), secrets: reconcilertest.Secrets{}}
 	t.Cleanup(w.server.Close)
 	w.index = w.server.Publish([]string{"app", w.server.Offer("app", "1.0.0", helmtest.Chart("app", "1.0.0"))})
 	w.restart()
@@ -81,12 +69,8 @@ func (w *world) object() *v1.HelmRepository {
 }
 
 func (w *world) reconcile(o *v1.HelmRepository) (reconcilers.Result, error) {
-	spec := o.Spec.DeepCopy()
-	result, err := w.plugin.Reconcile(w.t.Context(), o)
-	if diff := cmp.Diff(spec, &o.Spec); diff != "" {
-		w.t.Errorf("the spec was changed:\n%s", diff)
-	}
-	return result, err
+	w.t.Helper()
+	return reconcilertest.Reconcile(w.t.Context(), w.t, w.plugin, o)
 }
 
 func (w *world) ready(o *v1.HelmRepository) reconcilers.Result {

@@ -8,10 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/source/v1"
@@ -20,6 +17,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/ocirepository"
+	"github.com/fluxd/fluxd/pkg/reconcilers/reconcilertest"
 	"github.com/fluxd/fluxd/pkg/sources/oci/ocitest"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
@@ -36,23 +34,12 @@ type world struct {
 	t        *testing.T
 	registry *ocitest.Registry
 	store    *artifacts.Store
-	secrets  secrets
+	secrets  reconcilertest.Secrets
 	accounts accounts
 	clouds   *identity.Clouds
 	options  ocirepository.Options
 	limits   artifacts.Limits
 	plugin   reconcilers.Plugin
-}
-
-// secrets holds the data of Secrets by namespace/name.
-type secrets map[string]map[string][]byte
-
-func (s secrets) Secret(_ context.Context, namespace, name string) (map[string][]byte, string, error) {
-	data, ok := s[namespace+"/"+name]
-	if !ok {
-		return nil, "", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
-	}
-	return data, "Opaque", nil
 }
 
 // accounts holds the pull secrets of ServiceAccounts by namespace/name.
@@ -65,7 +52,7 @@ func (a accounts) PullSecrets(_ context.Context, namespace, name string) ([]stri
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, registry: ocitest.New(), secrets: secrets{}, accounts: accounts{}, clouds: identity.New(identity.Options{})}
+	w := &world{t: t, registry: ocitest.New(), secrets: reconcilertest.Secrets{}, accounts: accounts{}, clouds: identity.New(identity.Options{})}
 	t.Cleanup(w.registry.Close)
 	w.restart()
 	return w
@@ -98,12 +85,8 @@ func (w *world) object() *v1.OCIRepository {
 }
 
 func (w *world) reconcile(o *v1.OCIRepository) (reconcilers.Result, error) {
-	spec := o.Spec.DeepCopy()
-	result, err := w.plugin.Reconcile(w.t.Context(), o)
-	if diff := cmp.Diff(spec, &o.Spec); diff != "" {
-		w.t.Errorf("the spec was changed:\n%s", diff)
-	}
-	return result, err
+	w.t.Helper()
+	return reconcilertest.Reconcile(w.t.Context(), w.t, w.plugin, o)
 }
 
 func (w *world) ready(o *v1.OCIRepository) reconcilers.Result {

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"net"
 	"regexp"
-	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/fluxd/fluxd/pkg/transport"
 )
 
 var (
@@ -63,9 +62,6 @@ func (e *AnswerError) Temporary() bool {
 	return false
 }
 
-// maxText is how much of the words of a store a message repeats, in bytes.
-const maxText = 400
-
 // queries finds the query strings of URLs in a text.
 var queries = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)(https?://[^\s"'?]*)\?[^\s"']*`)
@@ -74,18 +70,7 @@ var queries = sync.OnceValue(func() *regexp.Regexp {
 // Clean makes text of a store fit for a message: short, on one line, and without
 // the query strings of URLs, which may be credentials.
 func Clean(text string) string {
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError
-	}), " ")
-	text = queries().ReplaceAllString(text, "$1")
-	if len(text) <= maxText {
-		return text
-	}
-	cut := maxText
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "..."
+	return transport.OneLine(queries().ReplaceAllString(text, "$1"))
 }
 
 // explain says what was done, and classifies what the network did.

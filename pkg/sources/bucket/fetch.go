@@ -40,10 +40,18 @@ func (s *Source) Fetch(ctx context.Context, store *artifacts.Store, l *Listing, 
 	if err != nil {
 		return sources.Snapshot{}, nil, f.failed(ctx, err)
 	}
-	now := &Listing{entries: f.fetched()}
-	snapshot.Revision, snapshot.Warnings = now.Revision(), append(f.warnings, snapshot.Warnings...)
-	snapshot.Summary = fmt.Sprintf("%d fetched files from '%s' bucket", now.Len(), s.Name)
-	return snapshot, s.know(snapshot.Tree, now.entries, l.rules), nil
+	warnings := append(f.warnings, snapshot.Warnings...)
+	snapshot, known := s.Made(snapshot.Tree, &Listing{entries: f.fetched(), rules: l.rules})
+	snapshot.Warnings = warnings
+	return snapshot, known, nil
+}
+
+// Made returns the snapshot of a tree that a fetch of a listing of this bucket has made, by
+// whomever, if nothing has changed meanwhile.
+func (s *Source) Made(tree *artifacts.Tree, l *Listing) (sources.Snapshot, *Known) {
+	return sources.Snapshot{
+		Revision: l.Revision(), Tree: tree, Summary: fmt.Sprintf("%d fetched files from '%s' bucket", l.Len(), s.Name),
+	}, s.know(tree, l.entries, l.rules)
 }
 
 func (f *fetch) failed(ctx context.Context, err error) error {

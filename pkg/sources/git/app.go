@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -19,7 +18,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -31,52 +29,21 @@ const (
 	// assertionLife is how long the signed statement of an App is good for; the
 	// API accepts ten minutes at most.
 	assertionLife = 5 * time.Minute
-	// tokenShare is the part of its life for which a token is used.
-	tokenShare = 0.8
 	// maxAnswer bounds what the API may answer.
 	maxAnswer = 1 << 20
-	// maxTokens bounds the tokens that are remembered.
-	maxTokens = 100
 )
 
-// Apps gets tokens for the installations of GitHub Apps and remembers them.
-type Apps struct {
-	mu     sync.Mutex // guards tokens
-	tokens map[string]appToken
-}
-
-type appToken struct {
-	value string
-	until time.Time
-}
-
-// NewApps returns an Apps that remembers nothing yet.
-func NewApps() *Apps { return &Apps{tokens: make(map[string]appToken)} }
-
-// app is what a Secret says of an App.
-type app struct {
+// App is a GitHub App, as a Secret describes it, by which a repository is read.
+type App struct {
 	id, installation, owner, base string
 	key                           *rsa.PrivateKey
 }
 
-// Authenticate gives remote the token of the App that data describes: the keys
-// githubAppID, githubAppPrivateKey, one of githubAppInstallationID and
-// githubAppInstallationOwner, and githubAppBaseURL.
-func (a *Apps) Authenticate(ctx context.Context, remote *Remote, data map[string][]byte) error {
-	described, err := parseApp(data)
-	if err != nil {
-		return err
-	}
-	token, err := a.token(ctx, remote, described, data)
-	if err != nil {
-		return err
-	}
-	remote.Auth = Auth{Username: appUser, Password: token}
-	return nil
-}
-
-func parseApp(data map[string][]byte) (*app, error) {
-	p := &app{
+// ParseApp reads the keys githubAppID, githubAppPrivateKey, one of
+// githubAppInstallationID and githubAppInstallationOwner, and githubAppBaseURL of a
+// Secret. An error is [ErrConfig].
+func ParseApp(data map[string][]byte) (*App, error) {
+	p := &App{
 		id:           strings.TrimSpace(string(data["githubAppID"])),
 		installation: strings.TrimSpace(string(data["githubAppInstallationID"])),
 		owner:        strings.TrimSpace(string(data["githubAppInstallationOwner"])),
@@ -92,50 +59,37 @@ func parseApp(data map[string][]byte) (*app, error) {
 	if block == nil {
 		return nil, fmt.Errorf("%w: githubAppPrivateKey is not in PEM form", ErrConfig)
 	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		p.key = key
-		return p, nil
+	var err error
+	p.key, err = parseRSA(block.Bytes)
+	return p, err
+}
+
+func parseRSA(der []byte) (*rsa.PrivateKey, error) {
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return key, nil
 	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := x509.ParsePKCS8PrivateKey(der)
 	rsaKey, ok := key.(*rsa.PrivateKey)
 	if err != nil || !ok {
 		return nil, fmt.Errorf("%w: githubAppPrivateKey is not an RSA key", ErrConfig)
 	}
-	p.key = rsaKey
-	return p, nil
+	return rsaKey, nil
 }
 
-// token returns a token, a remembered one if it is young enough. Only who has
-// the same private key gets it.
-func (a *Apps) token(ctx context.Context, remote *Remote, p *app, data map[string][]byte) (string, error) {
-	sum := sha256.New()
-	for _, part := range []string{p.id, p.installation, p.owner, p.base, string(data["githubAppPrivateKey"])} {
-		fmt.Fprintf(sum, "%d:%s", len(part), part)
-	}
-	name, now := hex.EncodeToString(sum.Sum(nil)), time.Now()
-	a.mu.Lock()
-	known, ok := a.tokens[name]
-	a.mu.Unlock()
-	if ok && now.Before(known.until) {
-		return known.value, nil
-	}
-	fresh, err := p.exchange(ctx, remote, now)
+// Login is the right to read what the installation may, by one of its tokens.
+func (p *App) Login(token string) Auth { return Auth{Username: appUser, Password: token} }
+
+// Token trades a signed statement for a token of the installation, and says when that
+// ends. The API is reached as the remote is.
+func (p *App) Token(ctx context.Context, remote *Remote) (token string, ends time.Time, err error) {
+	token, ends, err = p.exchange(ctx, remote, time.Now())
 	if err != nil {
-		return "", fmt.Errorf("get a token for the GitHub App: %w", err)
+		return "", time.Time{}, fmt.Errorf("get a token for the GitHub App: %w", err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for old, token := range a.tokens {
-		if len(a.tokens) >= maxTokens || now.After(token.until) {
-			delete(a.tokens, old)
-		}
-	}
-	a.tokens[name] = fresh
-	return fresh.value, nil
+	return token, ends, nil
 }
 
-// exchange trades a signed statement for a token of the installation.
-func (p *app) exchange(ctx context.Context, remote *Remote, now time.Time) (appToken, error) {
+func (p *App) exchange(ctx context.Context, remote *Remote, now time.Time) (token string, ends time.Time, err error) {
 	transport := remote.httpTransport()
 	defer transport.Close()
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -143,12 +97,12 @@ func (p *app) exchange(ctx context.Context, remote *Remote, now time.Time) (appT
 	}}
 	assertion, err := p.assertion(now)
 	if err != nil {
-		return appToken{}, err
+		return "", ends, err
 	}
 	installation := p.installation
 	if installation == "" {
 		if installation, err = p.find(ctx, client, assertion); err != nil {
-			return appToken{}, err
+			return "", ends, err
 		}
 	}
 	var answer struct {
@@ -157,17 +111,16 @@ func (p *app) exchange(ctx context.Context, remote *Remote, now time.Time) (appT
 	}
 	path := "/app/installations/" + url.PathEscape(installation) + "/access_tokens"
 	if err := p.call(ctx, client, http.MethodPost, path, assertion, &answer); err != nil {
-		return appToken{}, err
+		return "", ends, err
 	}
 	if answer.Token == "" {
-		return appToken{}, errors.New("the API answered without a token")
+		return "", ends, errors.New("the API answered without a token")
 	}
-	life := time.Duration(float64(answer.ExpiresAt.Sub(now)) * tokenShare)
-	return appToken{answer.Token, now.Add(life)}, nil
+	return answer.Token, answer.ExpiresAt, nil
 }
 
 // find returns the installation of an organisation, or else of a user.
-func (p *app) find(ctx context.Context, client *http.Client, assertion string) (string, error) {
+func (p *App) find(ctx context.Context, client *http.Client, assertion string) (string, error) {
 	var answer struct {
 		ID json.Number `json:"id"`
 	}
@@ -179,7 +132,7 @@ func (p *app) find(ctx context.Context, client *http.Client, assertion string) (
 	return answer.ID.String(), err
 }
 
-func (p *app) call(ctx context.Context, client *http.Client, method, path, assertion string, into any) error {
+func (p *App) call(ctx context.Context, client *http.Client, method, path, assertion string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, p.base+path, nil)
 	if err != nil {
 		return fmt.Errorf("%w: githubAppBaseURL is not a URL", ErrConfig)
@@ -202,7 +155,7 @@ func (p *app) call(ctx context.Context, client *http.Client, method, path, asser
 }
 
 // assertion returns a JSON Web Token (RFC 7519) by which the App says who it is.
-func (p *app) assertion(now time.Time) (string, error) {
+func (p *App) assertion(now time.Time) (string, error) {
 	claims, err := json.Marshal(map[string]any{
 		"iss": p.id,
 		"iat": now.Add(-time.Minute).Unix(), // clocks differ

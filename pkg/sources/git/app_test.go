@@ -17,9 +17,9 @@ import (
 )
 
 // appServer answers as the API of GitHub does for one installation.
-func appServer(t *testing.T) (address string, exchanges *int) {
+func appServer(t *testing.T) (address string) {
 	t.Helper()
-	exchanges = new(int)
+	exchanges := 0
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /app/installations/42/access_tokens", func(w http.ResponseWriter, r *http.Request) {
 		assertion, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -27,15 +27,15 @@ func appServer(t *testing.T) (address string, exchanges *int) {
 			http.Error(w, "no assertion", http.StatusUnauthorized)
 			return
 		}
-		*exchanges++
-		fmt.Fprintf(w, `{"token":"token-%d","expires_at":%q}`, *exchanges, time.Now().Add(time.Hour).Format(time.RFC3339))
+		exchanges++
+		fmt.Fprintf(w, `{"token":"token-%d","expires_at":%q}`, exchanges, time.Now().Add(time.Hour).Format(time.RFC3339))
 	})
 	mux.HandleFunc("GET /users/someone/installation", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"id":42}`)
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	return server.URL, exchanges
+	return server.URL
 }
 
 func appKey(t *testing.T) []byte {
@@ -48,7 +48,7 @@ func appKey(t *testing.T) []byte {
 }
 
 func TestApp(t *testing.T) {
-	address, exchanges := appServer(t)
+	address := appServer(t)
 	key := appKey(t)
 	app := func(pairs ...string) map[string][]byte {
 		data := map[string][]byte{"githubAppID": []byte("7"), "githubAppPrivateKey": key, "githubAppBaseURL": []byte(address)}
@@ -57,21 +57,21 @@ func TestApp(t *testing.T) {
 		}
 		return data
 	}
-	apps := git.NewApps()
 	remote := &git.Remote{URL: "https://example.com/x.git"}
-	for range 2 {
-		if err := apps.Authenticate(t.Context(), remote, app("githubAppInstallationID", "42")); err != nil {
-			t.Fatal(err)
+	token := func(data map[string][]byte) (git.Auth, time.Time, error) {
+		parsed, err := git.ParseApp(data)
+		if err != nil {
+			return git.Auth{}, time.Time{}, err
 		}
+		token, ends, err := parsed.Token(t.Context(), remote)
+		return parsed.Login(token), ends, err
 	}
-	if want := (git.Auth{Username: "x-access-token", Password: "token-1"}); remote.Auth.Username != want.Username || remote.Auth.Password != want.Password {
-		t.Errorf("got %+v, want %+v", remote.Auth, want)
+	got, ends, err := token(app("githubAppInstallationID", "42"))
+	if err != nil || got.Username != "x-access-token" || got.Password != "token-1" || time.Until(ends) < 50*time.Minute {
+		t.Errorf("got %+v until %s, %v", got, ends, err)
 	}
-	if *exchanges != 1 {
-		t.Errorf("a young token was exchanged again: %d", *exchanges)
-	}
-	if err := apps.Authenticate(t.Context(), remote, app("githubAppInstallationOwner", "someone")); err != nil {
-		t.Errorf("an installation by its owner: %v", err)
+	if got, _, err := token(app("githubAppInstallationOwner", "someone")); err != nil || got.Password != "token-2" {
+		t.Errorf("an installation by its owner: %+v, %v", got, err)
 	}
 	for name, data := range map[string]map[string][]byte{
 		"no installation":    app(),
@@ -80,11 +80,11 @@ func TestApp(t *testing.T) {
 		"no key":             app("githubAppPrivateKey", "", "githubAppInstallationID", "42"),
 		"something as a key": app("githubAppPrivateKey", "x", "githubAppInstallationID", "42"),
 	} {
-		if err := apps.Authenticate(t.Context(), remote, data); !errors.Is(err, git.ErrConfig) {
+		if _, _, err := token(data); !errors.Is(err, git.ErrConfig) {
 			t.Errorf("%s: got %v, want ErrConfig", name, err)
 		}
 	}
-	if err := apps.Authenticate(t.Context(), remote, app("githubAppInstallationID", "43")); err == nil {
+	if _, _, err := token(app("githubAppInstallationID", "43")); err == nil {
 		t.Error("an unknown installation got a token")
 	}
 }

@@ -89,6 +89,9 @@ func (w *walker) tree(ctx context.Context, t *object.Tree, store *pack, at, rel 
 		return fmt.Errorf("%w: %q is nested deeper than %d", ErrTooLarge, rel, maxNesting)
 	}
 	for _, e := range t.Entries {
+		if e.Name == "" || e.Name == "." || e.Name == ".." || strings.Contains(e.Name, "/") {
+			return fmt.Errorf("%w %q in the directory %q", artifacts.ErrBadPath, e.Name, rel) // Git itself makes none
+		}
 		name, inside := path.Join(at, e.Name), path.Join(rel, e.Name)
 		switch e.Mode {
 		case filemode.Dir:
@@ -110,32 +113,39 @@ func (w *walker) tree(ctx context.Context, t *object.Tree, store *pack, at, rel 
 	return nil
 }
 
-// narrow keeps what sparse selects. Every entry must select something.
+// narrow keeps what sparse selects. Every entry must be a file or a folder: one that merely
+// is the beginning of a name is a typing error.
 func (w *walker) narrow(sparse []string) error {
 	if len(sparse) == 0 {
 		return nil
 	}
 	kept := w.found[:0:0]
-	used := make([]bool, len(sparse))
+	exists := make([]bool, len(sparse))
 	for _, f := range w.found {
 		keep := false
 		for i, prefix := range sparse {
 			prefix = strings.TrimPrefix(prefix, "./")
 			if strings.HasPrefix(f.path, prefix) {
-				keep, used[i] = true, true
+				keep = true
+				exists[i] = exists[i] || within(f.path, path.Clean(prefix))
 			}
 		}
 		if keep {
 			kept = append(kept, f)
 		}
 	}
-	for i, ok := range used {
+	for i, ok := range exists {
 		if !ok {
 			return fmt.Errorf("%w: the sparse checkout path %q does not exist", ErrRefNotFound, sparse[i])
 		}
 	}
 	w.found = kept
 	return nil
+}
+
+// within says whether a file is a path or below it.
+func within(file, at string) bool {
+	return at == "." || file == at || strings.HasPrefix(file, at+"/")
 }
 
 func (w *walker) build(store *artifacts.Store, patterns string) (*artifacts.Tree, []artifacts.Warning, error) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	hosts "github.com/fluxd/fluxd/pkg/transport"
 )
 
 var (
@@ -53,12 +55,17 @@ func (r *Remote) explain(doing string, err error) error {
 	case errors.As(err, &hostKey), strings.Contains(err.Error(), "knownhosts:"):
 		kind = ErrHostKey
 	}
-	text := r.redact(err.Error())
+	text := hosts.OneLine(r.redact(err.Error()))
 	if kind == nil {
 		return fmt.Errorf("%s '%s': %w", doing, r.safeURL(), &opaque{text, err})
 	}
 	if strings.Contains(text, kind.Error()) {
 		return fmt.Errorf("%s '%s': %w", doing, r.safeURL(), kind)
+	}
+	if kind == ErrAuth { // the library says the same, and then what the server says
+		for _, before := range []error{transport.ErrAuthenticationRequired, transport.ErrAuthorizationFailed} {
+			text = strings.TrimPrefix(text, before.Error()+": ")
+		}
 	}
 	return fmt.Errorf("%s '%s': %w: %s", doing, r.safeURL(), kind, text)
 }

@@ -92,6 +92,32 @@ func TestPackWithDifferences(t *testing.T) {
 	}
 }
 
+// A pack in which something is not as it was made is refused or gives what it should;
+// nothing else happens, wherever the damage is.
+func TestDamagedPacks(t *testing.T) {
+	const text = "hello, world"
+	base := blobID(text)
+	whole := newPacker(2)
+	whole.object(plumbing.BlobObject, len(text), nil, []byte(text))
+	whole.object(plumbing.REFDeltaObject, len(delta(12, 12, 7, "there")), base[:], delta(12, 12, 7, "there"))
+	for i := range whole.Len() {
+		for _, flip := range []byte{0x01, 0x10, 0x80, 0xff} {
+			p := &packer{}
+			p.Write(whole.Bytes())
+			p.Bytes()[i] ^= flip
+			opened, err := p.open(t, 1<<20, artifacts.NewHeadroom(1<<20))
+			if err != nil {
+				continue
+			}
+			for _, want := range []string{text, "hello, there"} {
+				if got, err := opened.blob(blobID(want)); err == nil && string(got) != want {
+					t.Errorf("with %#x at %d, %q became %q", flip, i, want, got)
+				}
+			}
+		}
+	}
+}
+
 func TestPackThatLies(t *testing.T) {
 	const text = "hello, world"
 	base := blobID(text)

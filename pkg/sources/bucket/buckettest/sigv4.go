@@ -25,17 +25,18 @@ func (s *S3) verify(r *http.Request) (code, why string) {
 	if part == nil {
 		return "AuthorizationHeaderMalformed", "the header is malformed"
 	}
-	access, day, region, signed, signature := part[1], part[2], part[3], part[4], part[5]
+	access, day, region, signed, got := part[1], part[2], part[3], part[4], part[5]
 	stamp := r.Header.Get("X-Amz-Date")
 	at, err := time.Parse("20060102T150405Z", stamp)
+	secret, token := s.keys(access)
 	switch {
 	case err != nil || !strings.HasPrefix(stamp, day) || time.Since(at).Abs() > 15*time.Minute:
 		return "RequestTimeTooSkewed", "the date is " + stamp
 	case s.Region != "" && region != s.Region:
 		return "AuthorizationHeaderMalformed", "the region '" + region + "' is wrong; expecting '" + s.Region + "'"
-	case access != s.Access:
+	case secret == "":
 		return "InvalidAccessKeyId", "The Access Key Id you provided does not exist in our records."
-	case r.Header.Get("X-Amz-Security-Token") != s.Token:
+	case r.Header.Get("X-Amz-Security-Token") != token:
 		return "InvalidToken", "The provided token is malformed or otherwise invalid."
 	case r.Header.Get("X-Amz-Content-Sha256") != fmt.Sprintf("%x", sha256.Sum256(nil)):
 		return "XAmzContentSHA256Mismatch", "the hash of the body is wrong"
@@ -43,7 +44,7 @@ func (s *S3) verify(r *http.Request) (code, why string) {
 	if missing := unsigned(r, signed); missing != "" {
 		return "AccessDenied", "There were headers present in the request which were not signed: " + missing
 	}
-	if want := s.signature(r, day, region, signed, stamp); want != signature {
+	if want := signature(r, secret, day, region, signed, stamp); want != got {
 		return "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."
 	}
 	return "", ""
@@ -63,7 +64,18 @@ func unsigned(r *http.Request, signed string) string {
 	return ""
 }
 
-func (s *S3) signature(r *http.Request, day, region, signed, stamp string) string {
+// keys returns what goes with an access key, empty if nobody has it.
+func (s *S3) keys(access string) (secret, token string) {
+	if access == s.Access {
+		return s.Secret, s.Token
+	}
+	if s.Issued != nil {
+		return s.Issued(access)
+	}
+	return "", ""
+}
+
+func signature(r *http.Request, secret, day, region, signed, stamp string) string {
 	// A proxy is sent the whole URL.
 	path, query, _ := strings.Cut(strings.TrimPrefix(r.RequestURI, "http://"+r.Host), "?")
 	parameters := strings.Split(query, "&")
@@ -83,6 +95,6 @@ func (s *S3) signature(r *http.Request, day, region, signed, stamp string) strin
 		h.Write([]byte(text))
 		return h.Sum(nil)
 	}
-	key := sum(sum(sum(sum([]byte("AWS4"+s.Secret), day), region), "s3"), "aws4_request")
+	key := sum(sum(sum(sum([]byte("AWS4"+secret), day), region), "s3"), "aws4_request")
 	return fmt.Sprintf("%x", sum(key, text))
 }

@@ -38,6 +38,11 @@ func ServeSSH(root string) (*SSHServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ServeSSHAs(root, host)
+}
+
+// ServeSSHAs is ServeSSH with a key of the host that is given.
+func ServeSSHAs(root string, host ssh.Signer) (*SSHServer, error) {
 	user, identity, err := newKey()
 	if err != nil {
 		return nil, err
