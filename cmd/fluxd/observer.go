@@ -52,7 +52,8 @@ func (d *daemon) observeFacts() error {
 			return err
 		}
 		recorder := events.NewRecorder(writer, instance, d.log.WithName("events"))
-		d.bus.Observe(ctx, "recorder", recorderQueue, recorder.Handle)
+		pace := events.NewPace(func() bool { return d.engine.Busy() })
+		d.bus.ObservePaced(ctx, "recorder", recorderQueue, pace, recorder.Handle)
 	}
 	if address := d.options.eventsAddr; address != "" {
 		notifier := events.NewNotifier(address, instance, d.log.WithName("notifications"))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -17,12 +18,15 @@ const (
 	// further strike, up to maxHold.
 	firstHold = time.Minute
 	maxHold   = 30 * time.Minute
+	// longestLedger is how many bytes the file grows to before it is written anew.
+	longestLedger = 64 << 10
 )
 
 // Ledger remembers across restarts which objects were running when the process
-// died, so that one which kills the process cannot do so for ever. It is a
-// small file, rewritten when a run starts and when it has ended. A nil ledger
-// remembers nothing and holds back nobody.
+// died, so that one which kills the process cannot do so for ever. It is a file with
+// a line for each start and end of a run, of which the last one about an object
+// counts. Each is a single small write: a burst of runs must not wait for it. A nil
+// ledger remembers nothing and holds back nobody.
 type Ledger struct {
 	path string
 
@@ -30,6 +34,8 @@ type Ledger struct {
 	strikes map[Key]int
 	running map[Key]int
 	held    map[Key]time.Time
+	file    *os.File // nil if it cannot be written
+	size    int      // bytes that were written to it
 }
 
 // entry is one line of the file.
@@ -40,7 +46,7 @@ type entry struct {
 }
 
 // OpenLedger reads the ledger in dir, which must exist. What was running at the
-// end of the last process gets a strike. A damaged file counts as empty.
+// end of the last process gets a strike. Damaged lines count as none.
 func OpenLedger(dir string) (*Ledger, error) {
 	l := &Ledger{
 		path:    filepath.Join(dir, "running.json"),
@@ -50,23 +56,32 @@ func OpenLedger(dir string) (*Ledger, error) {
 	if err != nil && !os.IsNotExist(err) {
 		return nil, fmt.Errorf("read the ledger of running objects: %w", err)
 	}
-	var entries []entry
-	if json.Unmarshal(data, &entries) != nil {
-		return l, nil
-	}
-	for _, e := range entries {
+	for key, e := range lastEntries(data) {
 		if e.Running {
 			e.Strikes++
 		}
 		if e.Strikes == 0 {
 			continue
 		}
-		l.strikes[e.Key] = e.Strikes
+		l.strikes[key] = e.Strikes
 		if e.Strikes >= strikes {
-			l.held[e.Key] = time.Now().Add(holdFor(e.Strikes))
+			l.held[key] = time.Now().Add(holdFor(e.Strikes))
 		}
 	}
+	l.rewrite()
 	return l, nil
+}
+
+// lastEntries returns what the lines of a ledger say of each object in the end.
+func lastEntries(data []byte) map[Key]entry {
+	last := make(map[Key]entry)
+	for line := range bytes.Lines(data) {
+		var e entry
+		if json.Unmarshal(line, &e) == nil {
+			last[e.Key] = e
+		}
+	}
+	return last
 }
 
 func holdFor(count int) time.Duration {
@@ -104,13 +119,13 @@ func (l *Ledger) enter(key Key) (leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running[key]++
-	l.write()
+	l.note(key)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.running, key)
 		delete(l.strikes, key)
-		l.write()
+		l.note(key)
 	}
 }
 
@@ -127,28 +142,54 @@ func (l *Ledger) forget(key Key) {
 	}
 	delete(l.strikes, key)
 	delete(l.held, key)
-	l.write()
+	l.note(key)
 }
 
-// write replaces the file. It need not survive a power loss, only the process,
-// so it is not synced; a failure to write costs the memory of a crash and must
-// not cost the run.
-func (l *Ledger) write() {
-	entries := make([]entry, 0, len(l.running)+len(l.strikes))
-	for key := range l.running {
-		entries = append(entries, entry{Key: key, Strikes: l.strikes[key], Running: true})
+// note writes down what is known of key. It need not survive a power loss, only the
+// process, so it is not synced; a failure to write costs the memory of a crash and
+// must not cost the run.
+func (l *Ledger) note(key Key) {
+	if l.file == nil || l.size > longestLedger {
+		l.rewrite()
+		return
 	}
-	for key, count := range l.strikes {
-		if l.running[key] == 0 {
-			entries = append(entries, entry{Key: key, Strikes: count})
-		}
+	l.append(entry{Key: key, Strikes: l.strikes[key], Running: l.running[key] > 0})
+}
+
+func (l *Ledger) append(e entry) {
+	line, err := json.Marshal(e)
+	if err != nil || l.file == nil {
+		return
 	}
-	data, err := json.Marshal(entries)
+	n, err := l.file.Write(append(line, '\n'))
+	l.size += n
+	if err != nil {
+		l.size = longestLedger + 1 // what comes behind half a line would not be read
+	}
+}
+
+// rewrite replaces the file by one with what counts now.
+func (l *Ledger) rewrite() {
+	if l.file != nil {
+		_ = l.file.Close() // it is not read again
+	}
+	l.file, l.size = nil, 0
+	temporary := l.path + ".tmp"
+	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}
-	temporary := l.path + ".tmp"
-	if os.WriteFile(temporary, data, 0o600) == nil {
-		_ = os.Rename(temporary, l.path)
+	l.file = file
+	for key := range l.running {
+		l.append(entry{Key: key, Strikes: l.strikes[key], Running: true})
+	}
+	for key, count := range l.strikes {
+		if l.running[key] == 0 {
+			l.append(entry{Key: key, Strikes: count})
+		}
+	}
+	if os.Rename(temporary, l.path) != nil {
+		_ = file.Close()
+		l.file = nil
 	}
 }

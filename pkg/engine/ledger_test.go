@@ -93,6 +93,50 @@ func TestDamagedLedger(t *testing.T) {
 	}
 }
 
+// The file is as long as what it has to say, however much has happened.
+func TestLedgerStaysSmall(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		open(t, dir).enter(named("bad"))
+	}
+	l := open(t, dir)
+	l.enter(named("long"))
+	for range 2000 {
+		l.enter(named("good"))()
+	}
+	info, err := os.Stat(filepath.Join(dir, "running.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > 2*longestLedger {
+		t.Errorf("%d bytes", info.Size())
+	}
+	want := map[Key]int{named("bad"): 2, named("long"): 1}
+	if diff := cmp.Diff(want, open(t, dir).strikes); diff != "" {
+		t.Errorf("strikes (-want +got): %s", diff)
+	}
+}
+
+// A process that dies while it writes leaves half a line.
+func TestLedgerThatEndsInTheMiddle(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir).enter(named("bad"))
+	file, err := os.OpenFile(filepath.Join(dir, "running.json"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(`{"key":{"Kind":"Git`); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir).enter(named("bad"))
+	if n := open(t, dir).strikes[named("bad")]; n != 2 {
+		t.Errorf("%d strikes, want 2", n)
+	}
+}
+
 func TestNoLedger(t *testing.T) {
 	var l *Ledger
 	l.enter(named("it"))()

@@ -60,6 +60,16 @@ func (q *queue) take(kind schema.GroupKind) (key Key, ok bool) {
 	return key, !down && !q.closed.Load()
 }
 
+// waiting says whether a key waits for a worker.
+func (q *queue) waiting() bool {
+	for _, lane := range q.lanes {
+		if lane.Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // giveBack ends the work on a key.
 func (q *queue) giveBack(key Key) { q.lanes[key.GroupKind].Done(key) }
 

@@ -27,6 +27,9 @@ func (e *Engine) Wake(key Key) {
 	})
 }
 
+// Busy says whether some object waits for a worker.
+func (e *Engine) Busy() bool { return e.queue.waiting() }
+
 // WakeDependents wakes whoever reads ref.
 func (e *Engine) WakeDependents(ref Key) {
 	for _, key := range e.table.dependents(ref) {

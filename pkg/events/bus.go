@@ -15,13 +15,16 @@ type Bus struct {
 type observer struct {
 	name   string
 	handle func(context.Context, Fact)
+	pace   *Pace         // nil hands on everything at once
+	hurry  chan struct{} // closed when the bus closes
 	cond   *sync.Cond
 	mu     sync.Mutex
-	// queue, dropped, busy and closed are guarded by mu.
+	// queue, dropped, busy, hurried and closed are guarded by mu.
 	queue   []Fact
 	size    int
 	dropped uint64
 	busy    bool
+	hurried bool
 	closed  bool
 }
 
@@ -29,7 +32,14 @@ type observer struct {
 // a goroutine of its own that ends with [Bus.Close]. At most size facts wait, at
 // least one. ctx is handed to handle.
 func (b *Bus) Observe(ctx context.Context, name string, size int, handle func(context.Context, Fact)) {
-	o := &observer{name: name, handle: handle, size: max(size, 1)}
+	b.ObservePaced(ctx, name, size, nil, handle)
+}
+
+// ObservePaced is Observe with a pace at which facts are handed on. It holds back no
+// more than half of size: what comes beyond is handed on at once, so that nothing is
+// lost for being held back.
+func (b *Bus) ObservePaced(ctx context.Context, name string, size int, pace *Pace, handle func(context.Context, Fact)) {
+	o := &observer{name: name, handle: handle, size: max(size, 1), pace: pace, hurry: make(chan struct{})}
 	o.cond = sync.NewCond(&o.mu)
 	b.mu.Lock()
 	b.observers = append(b.observers, o)
@@ -86,9 +96,12 @@ func (o *observer) offer(f Fact) {
 
 func (o *observer) run(ctx context.Context) {
 	for {
-		f, ok := o.next()
+		f, waiting, ok := o.next()
 		if !ok {
 			return
+		}
+		if o.pace != nil && waiting < o.size/2 {
+			o.pace.hold(ctx, f, o.hurry)
 		}
 		o.handle(ctx, f)
 		o.mu.Lock()
@@ -98,28 +111,33 @@ func (o *observer) run(ctx context.Context) {
 	}
 }
 
-func (o *observer) next() (Fact, bool) {
+// next waits for a fact, and returns how many wait behind it.
+func (o *observer) next() (f Fact, waiting int, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for len(o.queue) == 0 && !o.closed {
 		o.cond.Wait()
 	}
 	if len(o.queue) == 0 {
-		return Fact{}, false
+		return Fact{}, 0, false
 	}
-	f := o.queue[0]
+	f = o.queue[0]
 	o.queue = o.queue[1:]
 	if len(o.queue) == 0 {
 		o.queue = nil // let the burst's backing array go
 	}
 	o.busy = true
-	return f, true
+	return f, len(o.queue), true
 }
 
 func (o *observer) drain(ctx context.Context) {
 	defer context.AfterFunc(ctx, o.abandon)()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !o.hurried {
+		o.hurried = true
+		close(o.hurry)
+	}
 	for !o.closed && (len(o.queue) > 0 || o.busy) {
 		o.cond.Wait()
 	}

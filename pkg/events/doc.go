@@ -9,7 +9,8 @@
 // The observers:
 //
 //   - [Recorder] writes facts as Kubernetes events. A fact that repeats within
-//     ten minutes raises the count of the event that it made.
+//     ten minutes raises the count of the event that it made. With a [Pace], those
+//     of a burst are written behind the work that they tell of.
 //   - [Journal] logs facts that are no failures, where flux logs finds them.
 //   - [Notifier] posts facts to a notification endpoint in the wire format of
 //     Flux. A [Trace] fact is never forwarded.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -17,6 +18,10 @@ type StatusWriter struct {
 	clients   map[schema.GroupKind]rest.Interface
 	resources map[schema.GroupKind]string
 }
+
+// unchecked spares the API server the search for unknown fields: what is written is
+// encoded from its types.
+const unchecked = metav1.FieldValidationIgnore
 
 // NewStatusWriter returns a writer for the given resources.
 func NewStatusWriter(c *Clients, resources []api.Resource) (*StatusWriter, error) {
@@ -91,7 +96,7 @@ func (w *StatusWriter) patch(ctx context.Context, manager string, ref Target, bo
 	}
 	return result(client.Patch(types.MergePatchType).Namespace(ref.Namespace).
 		Resource(w.resources[ref.Kind]).Name(ref.Name).SubResource(sub...).
-		Param("fieldManager", manager).Body(data).Do(ctx))
+		Param("fieldManager", manager).Param("fieldValidation", unchecked).Body(data).Do(ctx))
 }
 
 // result returns the object of an answer, or nil for an object that does not

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/upstream"
 )
 
 // bench is a cluster, a Git server and what is measured: fluxd, or the Flux
@@ -25,6 +26,7 @@ type bench struct {
 	server  *gittest.Server
 	subject subject
 	closers []io.Closer // of servers that a scenario has started
+	charts  *upstream.Registry
 }
 
 // subject is what is measured.
@@ -34,18 +36,18 @@ type subject interface {
 	Stop(context.Context) error
 }
 
-// newBench starts everything. Stock is the folder of the Flux controllers, empty
-// to measure fluxd, which gets further flags.
-func newBench(ctx context.Context, t *table, stock string, flags []string) (*bench, error) {
+// newBench starts everything for a scenario. Stock is the folder of the Flux
+// controllers, empty to measure fluxd.
+func newBench(ctx context.Context, t *table, stock string, s scenario) (*bench, error) {
 	b := &bench{table: t}
-	if err := b.start(ctx, stock, flags); err != nil {
+	if err := b.start(ctx, stock, s); err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *bench) start(ctx context.Context, stock string, flags []string) (err error) {
+func (b *bench) start(ctx context.Context, stock string, s scenario) (err error) {
 	if b.dir, err = os.MkdirTemp("", "fluxd-bench-"); err != nil {
 		return err
 	}
@@ -57,14 +59,19 @@ func (b *bench) start(ctx context.Context, stock string, flags []string) (err er
 	if b.cluster, err = harness.Use(ctx, cp); err != nil {
 		return err
 	}
-	if b.server, err = gittest.Serve(b.dir); err != nil {
+	if b.server, err = gittest.Serve(b.dir); err != nil || s.alone {
 		return err
 	}
 	kubeconfig, err := cp.KubeconfigFor(controlplane.FluxdUser)
 	if err != nil {
 		return err
 	}
-	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig, flags); err != nil {
+	if stock != "" {
+		if err := b.defineForeign(ctx); err != nil {
+			return err
+		}
+	}
+	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig, s.flags); err != nil {
 		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
@@ -72,6 +79,8 @@ func (b *bench) start(ctx context.Context, stock string, flags []string) (err er
 	return b.subject.Ready(ready)
 }
 
+// startSubject starts the Flux controllers, or fluxd with the flags of its Deployment
+// and further ones, but without a Lease: the controllers cannot have one here.
 func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []string) (subject, error) {
 	if stock != "" {
 		return harness.StartStock(stock, dir, kubeconfig)
@@ -80,6 +89,7 @@ func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []st
 	if err != nil {
 		return nil, err
 	}
+	flags = append([]string{"--cache-dir=" + filepath.Join(dir, "cache")}, flags...)
 	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig, flags...)
 }
 
@@ -130,20 +140,6 @@ func atOnce(wide, n int, f func(i int) error) error {
 	close(next)
 	running.Wait()
 	return errors.Join(failed...)
-}
-
-// requests returns what the daemon has asked of the API server since the mark,
-// without watches and once all of it is in the audit log.
-func (b *bench) requests(ctx context.Context) (controlplane.Counts, error) {
-	if err := pause(ctx, 2*time.Second); err != nil { // the last events are still on their way
-		return nil, err
-	}
-	counts, err := b.cluster.AuditCounts(controlplane.FluxdUser)
-	maps.DeleteFunc(counts, func(r controlplane.Request, _ int) bool { return r.Verb == "watch" })
-	if b.verbose {
-		fmt.Fprint(os.Stderr, counts)
-	}
-	return counts, err
 }
 
 func pause(ctx context.Context, long time.Duration) error {

@@ -47,6 +47,12 @@ func Ready(obj *unstructured.Unstructured) bool {
 	return status == "True" && Observed(obj)
 }
 
+// Established says whether a kind that was defined is served.
+func Established(obj *unstructured.Unstructured) bool {
+	status, _, _ := Condition(obj, "Established")
+	return status == "True"
+}
+
 // Observed says whether the status speaks of the newest generation.
 func Observed(obj *unstructured.Unstructured) bool {
 	if obj == nil {

@@ -58,6 +58,7 @@ type Daemon struct {
 	cmd     *exec.Cmd
 	metrics string
 	health  string
+	gauge   gauge
 	done    chan struct{}
 	err     error // of the process; read after done
 

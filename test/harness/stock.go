@@ -15,9 +15,12 @@ import (
 	"github.com/fluxd/fluxd/test/program"
 )
 
-// StockControllers are the programs of Flux that [StartStock] starts, if they
-// are in the folder.
-var StockControllers = []string{"source-controller", "kustomize-controller", "helm-controller", "notification-controller"}
+// notifier is the controller that the others post their events to.
+const notifier = "notification-controller"
+
+// StockControllers are the programs of Flux that [StartStock] starts: all that fluxd
+// stands in for, in the order in which they need each other.
+var StockControllers = []string{notifier, "source-controller", "kustomize-controller", "helm-controller"}
 
 // Stock is a running Flux: the controllers that fluxd replaces.
 type Stock struct {
@@ -29,54 +32,42 @@ type controller struct {
 	cmd    *exec.Cmd
 	health string
 	output bytes.Buffer
+	gauge  gauge
 	done   chan struct{}
 }
 
-// StartStock starts those of the Flux controllers that are programs in bin, with
-// the flags of their Deployments as far as these matter. What they store goes to
-// folders in dir.
+// StartStock starts the Flux controllers in bin, all of them, with the flags and the
+// environment of their Deployments, but with addresses on loopback and without a
+// Lease, which they can hold in a Pod only. What they store goes to folders in dir.
 func StartStock(bin, dir, kubeconfig string) (*Stock, error) {
 	s := &Stock{}
+	events, err := program.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range StockControllers {
-		binary := filepath.Join(bin, name)
-		if _, err := os.Stat(binary); err != nil {
-			continue
-		}
-		c, err := startController(name, binary, dir, kubeconfig)
+		c, err := startController(name, filepath.Join(bin, name), dir, kubeconfig, events)
 		if err != nil {
 			return nil, errors.Join(err, s.kill())
 		}
 		s.controllers = append(s.controllers, c)
 	}
-	if len(s.controllers) == 0 {
-		return nil, fmt.Errorf("no Flux controllers in %s", bin)
-	}
 	return s, nil
 }
 
-func startController(name, binary, dir, kubeconfig string) (*controller, error) {
+func startController(name, binary, dir, kubeconfig, events string) (*controller, error) {
 	c := &controller{name: name, done: make(chan struct{})}
-	metrics, err := program.FreeAddress()
+	flags, err := c.flags(dir, events)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("prepare %s: %w", name, err)
 	}
-	if c.health, err = program.FreeAddress(); err != nil {
-		return nil, err
+	temp := filepath.Join(dir, name)
+	if err := os.MkdirAll(temp, 0o755); err != nil {
+		return nil, fmt.Errorf("prepare %s: %w", name, err)
 	}
-	args := []string{"--metrics-addr=" + metrics, "--health-addr=" + c.health, "--watch-all-namespaces", "--log-level=info"}
-	if name == "source-controller" {
-		artifacts, err := program.FreeAddress()
-		if err != nil {
-			return nil, err
-		}
-		storage := filepath.Join(dir, "artifacts")
-		if err := os.MkdirAll(storage, 0o755); err != nil {
-			return nil, fmt.Errorf("prepare %s: %w", name, err)
-		}
-		args = append(args, "--storage-path="+storage, "--storage-addr="+artifacts, "--storage-adv-addr="+artifacts)
-	}
-	c.cmd = exec.Command(binary, args...)
-	c.cmd.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system", "KUBECONFIG="+kubeconfig)
+	c.cmd = exec.Command(binary, flags...)
+	c.cmd.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system", "KUBECONFIG="+kubeconfig, "GOMEMLIMIT=1GiB",
+		"TMPDIR="+temp, "TUF_ROOT="+filepath.Join(temp, "sigstore"))
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	ended, err := program.Start(c.cmd)
 	if err != nil {
@@ -87,6 +78,32 @@ func startController(name, binary, dir, kubeconfig string) (*controller, error) 
 		close(c.done)
 	}()
 	return c, nil
+}
+
+// flags are the arguments of a controller: those of its Deployment, and addresses.
+func (c *controller) flags(dir, events string) ([]string, error) {
+	ports, err := program.FreePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
+	c.health = address(0)
+	flags := []string{
+		"--watch-all-namespaces", "--log-level=info", "--log-encoding=json",
+		"--health-addr=" + c.health, "--metrics-addr=" + address(1),
+	}
+	if c.name == notifier {
+		return append(flags, "--events-addr="+events, "--receiverAddr="+address(2)), nil
+	}
+	flags = append(flags, "--events-addr=http://"+events+"/")
+	if c.name != "source-controller" {
+		return flags, nil
+	}
+	storage := filepath.Join(dir, "artifacts")
+	if err := os.MkdirAll(storage, 0o755); err != nil {
+		return nil, err
+	}
+	return append(flags, "--storage-path="+storage, "--storage-addr="+address(2), "--storage-adv-addr="+address(2)), nil
 }
 
 // Ready waits until all controllers say that they are.
@@ -121,14 +138,11 @@ func healthy(url string) bool {
 func (s *Stock) Usage() (Usage, error) {
 	var sum Usage
 	for _, c := range s.controllers {
-		u, err := usageOf(c.cmd.Process.Pid)
+		u, err := c.gauge.read(c.cmd.Process.Pid)
 		if err != nil {
 			return sum, err
 		}
-		sum.Resident += u.Resident
-		sum.Anonymous += u.Anonymous
-		sum.Peak += u.Peak
-		sum.CPU += u.CPU
+		sum.add(u)
 	}
 	return sum, nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,11 +17,53 @@ type Usage struct {
 	CPU time.Duration
 }
 
+// gauge measures one process.
+type gauge struct {
+	mu   sync.Mutex
+	peak int64 // guarded by mu
+}
+
+// read returns what a process has used. The kernel counts memory per thread and
+// adds it up in batches, so that the peak it tells can fall by some pages: the
+// highest that it ever told counts.
+func (g *gauge) read(pid int) (Usage, error) {
+	u, err := usageOf(pid)
+	if err != nil {
+		return u, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.peak = max(g.peak, u.Peak, u.Resident)
+	u.Peak = g.peak
+	return u, nil
+}
+
+// UsageOf adds up what several processes use, which have to run. Their peaks may have
+// been at different times.
+func UsageOf(pids ...int) (Usage, error) {
+	var sum Usage
+	for _, pid := range pids {
+		u, err := usageOf(pid)
+		if err != nil {
+			return sum, err
+		}
+		sum.add(u)
+	}
+	return sum, nil
+}
+
+func (u *Usage) add(other Usage) {
+	u.Resident += other.Resident
+	u.Anonymous += other.Anonymous
+	u.Peak += other.Peak
+	u.CPU += other.CPU
+}
+
 // clockTick is the unit of /proc/<pid>/stat on Linux.
 const clockTick = 10 * time.Millisecond
 
 // Usage reads what the daemon has used. It needs /proc, which Linux has.
-func (d *Daemon) Usage() (Usage, error) { return usageOf(d.cmd.Process.Pid) }
+func (d *Daemon) Usage() (Usage, error) { return d.gauge.read(d.cmd.Process.Pid) }
 
 func usageOf(pid int) (Usage, error) {
 	var u Usage
