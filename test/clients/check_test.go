@@ -34,7 +34,7 @@ func TestVersion(t *testing.T) {
 func TestInstallAsks(t *testing.T) {
 	w := newFluxWorld(t, nil)
 	out := w.refused("install", "--namespace="+namespace)
-	says(t, out, "fluxd")
+	says(t, out, "has been installed on this cluster with fluxd", "Are you sure you want to override the fluxd installation")
 	if got := w.Kubectl("-n", namespace, "get", "deployments", "-o", "name"); got != "deployment.apps/fluxd" {
 		t.Errorf("Deployments: %s", got)
 	}

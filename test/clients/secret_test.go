@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
@@ -99,6 +100,21 @@ func TestSecretBucket(t *testing.T) {
 	w.flux("create", "ks", "app", "--source=Bucket/app", "--path=./", "--prune", "--interval=10m")
 	w.Wait(harness.ConfigMaps, "config", data("1"))
 	says(t, w.flux("reconcile", "ks", "app", "--with-source"), "✔ Bucket annotated", "✔ fetched revision sha256:", "✔ applied revision sha256:")
+}
+
+func TestSecretProxy(t *testing.T) {
+	w := newFluxWorld(t, files{"config.yaml": configMap("config", "1")})
+	proxy, err := upstream.StartProxy(upstream.ProxyOptions{Username: user, Password: password, Hosts: map[string]string{"git.fluxd.test": strings.TrimPrefix(gits.URL, "http://")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	w.flux("create", "secret", "proxy", "proxy", "--address="+proxy.URL, "--username="+user, "--password="+password)
+	says(t, w.flux("create", "source", "git", "repo", "--url=http://git.fluxd.test/"+w.repo.Name, "--branch=main", "--proxy-secret-ref=proxy", "--interval=10m"),
+		"✔ fetched revision: main@sha1:")
+	if len(proxy.Requests()) == 0 {
+		t.Error("nothing went through the proxy")
+	}
 }
 
 // A tenant is a namespace with an account that fluxd applies as.

@@ -158,6 +158,20 @@ func TestSourceFails(t *testing.T) {
 	world.Equal(t, "statistics", []string{"GitRepository", "1", "1", "0", "-"}, row(t, w.flux("stats"), "GitRepository"))
 }
 
+// Where only an edit can help, nobody is kept waiting for the deadline.
+func TestReconcileStalled(t *testing.T) {
+	w := newFluxWorld(t, nil)
+	w.Create(w.Manifest(sourceVersion, "HelmRepository", "charts", "url: "+charts.URL))
+	w.Create(w.Manifest(sourceVersion, "HelmChart", "web", "chart: web", "version: 9.x", "sourceRef: {kind: HelmRepository, name: charts}"))
+	w.Wait(api.HelmChartGVR, "web", world.Has("Stalled", "True/InvalidChartReference"))
+	out := w.refused("reconcile", "source", "chart", "web")
+	says(t, out, "✔ HelmChart annotated", "✗ ", "9.x")
+	lacks(t, out, "deadline")
+	w.Patch(api.HelmChartGVR, "web", map[string]any{"spec": map[string]any{"version": "1.x"}})
+	w.Wait(api.HelmChartGVR, "web", ready)
+	says(t, w.flux("reconcile", "source", "chart", "web"), "✔ fetched revision 1.1.0")
+}
+
 // A HelmRepository of charts in a registry is nothing that is reconciled.
 func TestHelmRepositoryOfRegistry(t *testing.T) {
 	w := newFluxWorld(t, nil)

@@ -6,8 +6,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/harness/world"
 )
 
 // The command line takes fluxd off a cluster, while the daemon runs and has work to do.
@@ -35,8 +37,9 @@ func TestUninstall(t *testing.T) {
 	w.push("latest", files{"config.yaml": configMap("other", "1")})
 	w.Create(w.Manifest(sourceVersion, "OCIRepository", "oci", "url: "+w.url(""), "insecure: true"))
 	w.Create(w.Manifest(sourceVersion, "HelmRepository", "charts", "url: "+charts.URL))
-	w.Create(w.Manifest(sourceVersion, "HelmChart", "chart", "chart: web", "sourceRef: {kind: HelmRepository, name: charts}"))
+	w.Create(w.Manifest("helm.toolkit.fluxcd.io/v2", "HelmRelease", "release", "chart: {spec: {chart: web, sourceRef: {kind: HelmRepository, name: charts}}}"))
 	w.Wait(kustomizations, "app", ready)
+	w.Wait(api.HelmReleaseGVR, "release", harness.Ready)
 	before := w.Get(harness.ConfigMaps, "config")
 
 	says(t, w.flux("uninstall", "--dry-run", "--namespace="+namespace), "✔ Deployment/"+namespace+"/fluxd deleted (dry run)", "✔ uninstall finished")
@@ -46,7 +49,7 @@ func TestUninstall(t *testing.T) {
 	w.Request(harness.Sources, "repo")
 	out := w.flux("uninstall", "--silent", "--namespace="+namespace)
 	says(t, out, "► deleting components in "+namespace+" namespace", "✔ Deployment/"+namespace+"/fluxd deleted",
-		"► deleting toolkit.fluxcd.io finalizers in all namespaces", "✔ Kustomization/"+w.Namespace+"/app finalizers deleted",
+		"► deleting toolkit.fluxcd.io finalizers in all namespaces", "✔ Kustomization/"+w.Namespace+"/app finalizers deleted", "✔ HelmRelease/"+w.Namespace+"/release finalizers deleted",
 		"► deleting toolkit.fluxcd.io custom resource definitions", "✔ CustomResourceDefinition/kustomizations.kustomize.toolkit.fluxcd.io deleted",
 		"✔ Namespace/"+namespace+" deleted", "✔ uninstall finished")
 	lacks(t, out, "✗")
@@ -62,8 +65,8 @@ func TestUninstall(t *testing.T) {
 	if after == nil || after.GetDeletionTimestamp() != nil || after.GetUID() != before.GetUID() {
 		t.Errorf("what was applied went: %v", after)
 	}
-	if w.Get(harness.Deployments, "web") == nil {
-		t.Error("the Deployment that was applied went")
+	if w.Get(harness.Deployments, "web") == nil || w.Get(harness.ConfigMaps, "release") == nil || w.Get(world.Secrets, "sh.helm.release.v1.release.v1") == nil {
+		t.Error("something that was applied or released went")
 	}
 
 	// The process, which has neither rights nor kinds any more, ends when it is told to.
