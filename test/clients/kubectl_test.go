@@ -69,7 +69,7 @@ func TestColumns(t *testing.T) {
 			t.Errorf("%s: it is not known which columns it should have", r.Name.Resource)
 			continue
 		}
-		out, err := cluster.Kubectl(t.Context(), "get", r.Name.Resource+"."+r.Name.Group, "-n", "default")
+		out, err := shared.Cluster.Kubectl(t.Context(), "get", r.Name.Resource+"."+r.Name.Group, "-n", "default")
 		if err != nil {
 			t.Fatal(err, out)
 		}

@@ -26,7 +26,7 @@ var (
 // the daemon of this test has logged. It returns the name of the Pod.
 func startKubelet(t *testing.T) (pod string) {
 	t.Helper()
-	list, err := cluster.Dynamic.Resource(pods).Namespace(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=fluxd"})
+	list, err := shared.Cluster.Dynamic.Resource(pods).Namespace(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=fluxd"})
 	if err != nil || len(list.Items) != 1 {
 		t.Fatalf("there are %d Pods of fluxd: %v", len(list.Items), err)
 	}
@@ -37,7 +37,7 @@ func startKubelet(t *testing.T) (pod string) {
 			http.NotFound(w, r)
 			return
 		}
-		lines := daemon.Logs()
+		lines := shared.Daemon.Logs()
 		if tail := r.URL.Query().Get("tailLines"); tail != "" {
 			n := 0
 			if _, err := fmt.Sscan(tail, &n); err == nil {
@@ -52,12 +52,12 @@ func startKubelet(t *testing.T) (pod string) {
 	host, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "https://"), ":")
 	// The simulated nodes have no host name, which is where the API server connects to.
 	patch := fmt.Sprintf(`{"status":{"addresses":[{"type":"Hostname","address":%q}],"daemonEndpoints":{"kubeletEndpoint":{"Port":%s}}}}`, host, port)
-	if _, err := cluster.Dynamic.Resource(nodes).Patch(t.Context(), node, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status"); err != nil {
+	if _, err := shared.Cluster.Dynamic.Resource(nodes).Patch(t.Context(), node, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		undo := []byte(`{"status":{"addresses":null,"daemonEndpoints":null}}`)
-		_, _ = cluster.Dynamic.Resource(nodes).Patch(context.Background(), node, types.MergePatchType, undo, metav1.PatchOptions{}, "status") // nobody else reads logs
+		_, _ = shared.Cluster.Dynamic.Resource(nodes).Patch(context.Background(), node, types.MergePatchType, undo, metav1.PatchOptions{}, "status") // nobody else reads logs
 	})
 	return pod
 }
@@ -71,7 +71,7 @@ func TestLogs(t *testing.T) {
 	w.kustomization("none", "repo", "./none")
 	w.Wait(kustomizations, "app", ready)
 	w.Wait(kustomizations, "none", saysReady("path not found"))
-	if err := daemon.Logged(t.Context(), `"namespace":"`+w.Namespace+`"`, `"level":"error"`); err != nil {
+	if err := shared.Daemon.Logged(t.Context(), `"namespace":"`+w.Namespace+`"`, `"level":"error"`); err != nil {
 		t.Fatal(err)
 	}
 

@@ -16,7 +16,7 @@ import (
 // ask sends a request to the API server, which is answered in JSON of the given type.
 func ask(t *testing.T, path, accept string, into any) {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig())
+	config, err := clientcmd.BuildConfigFromFlags("", shared.Cluster.Kubeconfig())
 	if err != nil {
 		t.Fatal(err)
 	}

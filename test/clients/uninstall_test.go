@@ -9,6 +9,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/harness/suite"
 	"github.com/fluxd/fluxd/test/harness/world"
 )
 
@@ -26,7 +27,21 @@ func TestUninstall(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	c, d, err := install(ctx, plane)
+	c, err := harness.Use(ctx, plane)
+	if err == nil {
+		err = install(ctx, c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	credentials, err := plane.KubeconfigFor(account.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := harness.Start(shared.Binary, credentials, shared.Flags...)
+	if err == nil {
+		err = d.Ready(ctx)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +85,7 @@ func TestUninstall(t *testing.T) {
 	}
 
 	// The process, which has neither rights nor kinds any more, ends when it is told to.
-	if err := end(d); err != nil {
+	if err := suite.End(d); err != nil {
 		t.Error(err)
 	}
 	// The namespaces of users are not held up by what fluxd has left in them.

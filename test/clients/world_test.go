@@ -41,7 +41,7 @@ type clients struct {
 func newWorld(t *testing.T, content files) clients {
 	t.Helper()
 	t.Parallel()
-	return makeWorld(t, cluster, content)
+	return makeWorld(t, shared.Cluster, content)
 }
 
 // newFluxWorld is newWorld for a test that needs the flux command line.
@@ -118,10 +118,16 @@ func (w clients) try(ctx context.Context, args ...string) (string, error) {
 
 // command is one of the flux command line. Nothing outside of this machine is asked.
 func (w clients) command(ctx context.Context, args ...string) *exec.Cmd {
-	if !slices.ContainsFunc(args, func(a string) bool { return a == "-A" || strings.HasPrefix(a, "--namespace") }) {
+	has := func(flag string) bool {
+		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, flag) })
+	}
+	if !has("-A") && !has("--namespace") {
 		args = append(args, "--namespace="+w.Namespace)
 	}
-	cmd := exec.CommandContext(ctx, cli, append(args, "--timeout=60s")...)
+	if !has("--timeout") {
+		args = append(args, "--timeout=60s")
+	}
+	cmd := exec.CommandContext(ctx, cli, args...)
 	cmd.Env = []string{
 		"KUBECONFIG=" + w.Cluster.Kubeconfig(), "HOME=" + home, "PATH=" + os.Getenv("PATH"),
 		"HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=127.0.0.1",

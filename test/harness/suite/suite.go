@@ -30,6 +30,12 @@ type Suite struct {
 	Binary, Credentials string
 	// Flags are those of every daemon.
 	Flags []string
+	// Account is who the daemons are; if nil, the user that may do everything.
+	Account *controlplane.User
+	// Prepare, if not nil, is called on the cluster before the daemon starts, with a
+	// folder for whatever has to go when the tests are over. It makes the namespace
+	// flux-system.
+	Prepare func(ctx context.Context, dir string) error
 
 	stops []func() error
 }
@@ -74,6 +80,9 @@ func (s *Suite) run(m *testing.M, started func()) (code int) {
 	return m.Run()
 }
 
+// Stopping has f called when the tests are over, before what was started earlier stops.
+func (s *Suite) Stopping(f func() error) { s.stops = append(s.stops, f) }
+
 // stop stops as much as was started.
 func (s *Suite) stop() error {
 	var failures []error
@@ -89,32 +98,44 @@ func (s *Suite) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.stops = append(s.stops, func() error { return os.RemoveAll(dir) })
+	s.Stopping(func() error { return os.RemoveAll(dir) })
 	if _, err := upstream.Build(ctx, os.Stderr); err != nil {
 		return err
 	}
 	if s.Binary, err = harness.Build(ctx, dir); err != nil {
 		return err
 	}
-	plane, err := controlplane.Start(ctx, controlplane.Options{Audit: true})
+	options, user := controlplane.Options{Audit: true}, controlplane.FluxdUser
+	if s.Account != nil {
+		options.Users, user = []controlplane.User{*s.Account}, s.Account.Name
+	}
+	plane, err := controlplane.Start(ctx, options)
 	if err != nil {
 		return err
 	}
-	s.stops = append(s.stops, plane.Stop)
+	s.Stopping(plane.Stop)
 	if s.Cluster, err = harness.Use(ctx, plane); err != nil {
 		return err
 	}
-	if _, err := s.Cluster.Kubectl(ctx, "create", "namespace", "flux-system"); err != nil {
+	if err := s.prepare(ctx, dir); err != nil {
 		return err
 	}
-	if s.Credentials, err = plane.KubeconfigFor(controlplane.FluxdUser); err != nil {
+	if s.Credentials, err = plane.KubeconfigFor(user); err != nil {
 		return err
 	}
 	if s.Daemon, err = s.Start("--watch-label-selector=!" + OwnLabel); err != nil {
 		return err
 	}
-	s.stops = append(s.stops, func() error { return End(s.Daemon) })
+	s.Stopping(func() error { return End(s.Daemon) })
 	return s.Daemon.Ready(ctx)
+}
+
+func (s *Suite) prepare(ctx context.Context, dir string) error {
+	if s.Prepare != nil {
+		return s.Prepare(ctx, dir)
+	}
+	_, err := s.Cluster.Kubectl(ctx, "create", "namespace", "flux-system")
+	return err
 }
 
 // Start starts a daemon with the flags of every daemon and more.
