@@ -28,7 +28,10 @@ var floors = []struct {
 	floor    int
 }{
 	{"cmd/...", 4},
+	{"pkg/bootstrap/forge", 1},
+	{"pkg/bootstrap", 3},
 	{"pkg/engine", 3},
+	{"pkg/install", 2},
 	{"pkg/reconcilers/all", 3},
 	{"pkg/reconcilers/reconcilertest", 3},
 	{"pkg/reconcilers", 1},

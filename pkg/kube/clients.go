@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,9 +19,16 @@ import (
 // given, else what the environment variable KUBECONFIG names, else the service
 // account of the Pod. userAgent is how the server's audit log will know us.
 func Load(kubeconfig, userAgent string) (*rest.Config, error) {
+	return LoadContext(kubeconfig, "", userAgent)
+}
+
+// LoadContext is [Load] with a context of the kubeconfig other than the current one,
+// unless it is empty.
+func LoadContext(kubeconfig, context, userAgent string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: context}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("load the connection to the API server: %w", err)
 	}
@@ -87,6 +96,25 @@ func newClients(config *rest.Config, httpClient *http.Client, scheme *runtime.Sc
 // Config returns a copy of the configuration that the connections were opened
 // with.
 func (c *Clients) Config() *rest.Config { return rest.CopyConfig(c.config) }
+
+// ServerVersion asks the API server for its version, as v1.37.2.
+func (c *Clients) ServerVersion(ctx context.Context) (string, error) {
+	root, err := c.rest(schema.GroupVersion{})
+	if err != nil {
+		return "", err
+	}
+	body, err := root.Get().AbsPath("/version").Do(ctx).Raw()
+	if err != nil {
+		return "", fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	var answer struct {
+		GitVersion string `json:"gitVersion"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return "", fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	return answer.GitVersion, nil
+}
 
 // rest returns a client for one group version, or for bare paths if gv is empty.
 func (c *Clients) rest(gv schema.GroupVersion) (rest.Interface, error) {
