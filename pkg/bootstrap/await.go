@@ -15,6 +15,9 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/git"
 )
 
+// fieldManager writes what is no manifest: requests and the Secret.
+const fieldManager = "flux"
+
 // await waits until fluxd runs and has applied a revision, or a later one that somebody
 // else pushed meanwhile.
 func (b *bootstrap) await(ctx context.Context, revision string) error {
@@ -30,6 +33,9 @@ func (b *bootstrap) await(ctx context.Context, revision string) error {
 	b.progress.Step("waiting for the cluster to report %s", revision)
 	w := &watcher{bootstrap: b, wanted: revision, path: []string{"status", "artifact", "revision"}}
 	if err := w.until(ctx, api.GitRepositoryGVR, api.GitRepositoryKind); err != nil {
+		return err
+	}
+	if err := b.letGo(ctx); err != nil {
 		return err
 	}
 	w = &watcher{bootstrap: b, wanted: w.wanted, path: []string{"status", "lastAppliedRevision"}}
@@ -48,7 +54,7 @@ func (b *bootstrap) request(ctx context.Context) error {
 		return err
 	}
 	name := b.options.Sync.Namespace
-	_, err = b.cluster.In(api.GitRepositoryGVR, name).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "flux"})
+	_, err = b.cluster.In(api.GitRepositoryGVR, name).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil {
 		return fmt.Errorf("ask for a reconcile of the GitRepository %s/%s: %w", name, name, err)
 	}

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/install"
 	"github.com/fluxd/fluxd/pkg/sources/git"
 )
@@ -86,10 +85,7 @@ func Run(ctx context.Context, c *install.Cluster, o Options, p install.Progress)
 		p.Changes(changes)
 		return err
 	}
-	if err := b.apply(ctx, state); err != nil {
-		return err
-	}
-	if err := b.await(ctx, state.revision); err != nil {
+	if err := b.bring(ctx, state); err != nil {
 		return err
 	}
 	p.Done("bootstrap finished")
@@ -190,22 +186,5 @@ func (b *bootstrap) advise(err error) error {
 	case errors.Is(err, git.ErrAuth):
 		return fmt.Errorf("%w; the credentials may read the repository and not write it", err)
 	}
-	return err
-}
-
-// apply brings what the branch holds to the cluster, and the credentials.
-func (b *bootstrap) apply(ctx context.Context, s state) error {
-	namespace := b.options.Sync.Namespace
-	owner := &apply.Owner{Namespace: namespace, Name: namespace}
-	b.progress.Step("applying the manifests")
-	first := s.objects.Of("CustomResourceDefinition", "Namespace")
-	if _, err := b.cluster.Apply(ctx, owner, first); err != nil {
-		return err
-	}
-	if err := b.secret(ctx); err != nil {
-		return err
-	}
-	changes, err := b.cluster.Apply(ctx, owner, s.objects)
-	b.progress.Changes(changes)
 	return err
 }

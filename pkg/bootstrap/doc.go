@@ -1,6 +1,6 @@
 // Package bootstrap makes a cluster one that comes from Git, fluxd included.
 //
-//	look ─▶ read the branch ─▶ plan files ─▶ build ─▶ push ─▶ apply ─▶ secret ─▶ wait
+//	look ─▶ read the branch ─▶ plan files ─▶ build ─▶ push ─▶ secret, apply ─▶ wait
 //	             ▲                                     │
 //	             └────── somebody else pushed ─────────┘
 //
@@ -31,6 +31,8 @@
 //     has changed, nothing is committed and nothing in the cluster is written.
 //   - Two at once end with one result: the Secret belongs to whoever created it first,
 //     and the other takes the key from there.
+//   - A cluster that follows the branch already is left to do so: nothing is applied
+//     from here that it would take for drift.
 //   - What is applied carries the labels and the field manager of the Kustomization that
 //     is to come, so its first reconcile has nothing to do.
 package bootstrap

@@ -81,7 +81,7 @@ func (b *bootstrap) generate(ctx context.Context, name string) (data map[string]
 	data = map[string][]byte{
 		KeyIdentity: pair.Private, KeyPublic: pair.Public, KeyKnownHosts: b.options.Credentials.KnownHosts,
 	}
-	_, err = b.cluster.In(secrets, b.options.Sync.Namespace).Create(ctx, b.object(name, data), metav1.CreateOptions{FieldManager: "flux"})
+	_, err = b.cluster.In(secrets, b.options.Sync.Namespace).Create(ctx, b.object(name, data), metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
 		theirs, err := b.read(ctx, name)
 		if err != nil || len(theirs[KeyIdentity]) > 0 {
@@ -133,7 +133,7 @@ func (b *bootstrap) write(ctx context.Context, name string, data map[string][]by
 		return err
 	}
 	_, err = b.cluster.In(secrets, b.options.Sync.Namespace).Patch(ctx, name, types.ApplyPatchType, patch,
-		metav1.PatchOptions{FieldManager: "flux", Force: new(true)})
+		metav1.PatchOptions{FieldManager: fieldManager, Force: new(true)})
 	if err != nil {
 		return fmt.Errorf("write the Secret %s/%s: %w", b.options.Sync.Namespace, name, install.Withhold(err))
 	}

@@ -28,6 +28,16 @@ func (c *Cluster) Ready(ctx context.Context, namespace string) error {
 	return err
 }
 
+// Runs says whether the Deployment of fluxd is as its spec says.
+func (c *Cluster) Runs(ctx context.Context, namespace string) (bool, error) {
+	obj, err := c.Get(ctx, deployments, namespace, program)
+	if err != nil || obj == nil {
+		return false, err
+	}
+	current, _, err := health(obj)
+	return current, err
+}
+
 // health says whether an object is current, and else why not. One that has failed is
 // not an error: it may recover.
 func health(obj *unstructured.Unstructured) (current bool, why string, err error) {

@@ -28,7 +28,7 @@ func TestBootstrap(t *testing.T) {
 
 	// Nothing is left to do, by whoever asks.
 	head, objects := w.head(), w.versions()
-	contains(t, w.fluxd(w.overHTTP("--version=v1")...), "up to date", "objects unchanged", "bootstrap finished")
+	contains(t, w.fluxd(w.overHTTP("--version=v1")...), "up to date", "applies it by itself", "bootstrap finished")
 	equal(t, "head", head, w.head())
 	equal(t, "objects", objects, w.versions())
 
