@@ -22,6 +22,7 @@ type keeper struct {
 	daemon  *harness.Daemon
 	args    []string
 	started int
+	deaf    bool     // the process stays, whatever becomes of the Deployment
 	logs    []string // of those that have ended
 }
 
@@ -48,7 +49,7 @@ func (k *keeper) run(ctx context.Context) {
 		_, _ = cluster.Wait(ctx, harness.Deployments, namespace, "fluxd", func(obj *unstructured.Unstructured) bool {
 			return !reflect.DeepEqual(arguments(obj), k.current())
 		})
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || k.isDeaf() {
 			return
 		}
 		obj, err := cluster.Dynamic.Resource(harness.Deployments).Namespace(namespace).Get(ctx, "fluxd", getOptions)
@@ -78,10 +79,19 @@ func (k *keeper) current() []string {
 	return k.args
 }
 
+func (k *keeper) isDeaf() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.deaf
+}
+
 // replace ends the process, and starts another one unless args is nil.
 func (k *keeper) replace(args []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.deaf {
+		return
+	}
 	if k.daemon != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -107,6 +117,21 @@ func (k *keeper) replace(args []string) {
 		k.t.Error(err)
 	}
 	k.started++
+}
+
+// keepOn leaves the process that runs alone until end is called.
+func (k *keeper) keepOn() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.deaf = true
+}
+
+// end ends the process that was left alone.
+func (k *keeper) end() {
+	k.mu.Lock()
+	k.deaf = false
+	k.mu.Unlock()
+	k.replace(nil)
 }
 
 // log returns the lines of all processes.
