@@ -41,16 +41,17 @@ type OthersError struct{ Others []Other }
 // Error tells who is there and what to do.
 func (e *OthersError) Error() string {
 	var names []string
-	spaces := make(map[string]bool)
+	var stop []string
 	for _, o := range e.Others {
 		names = append(names, o.String())
-		spaces[o.Namespace] = true
-	}
-	var stop []string
-	for space := range spaces {
-		stop = append(stop, fmt.Sprintf("kubectl -n %s scale deployment -l %s=%s,%s!=%s --replicas=0", space, labelPartOf, partOf, labelComponent, program))
+		which := fmt.Sprintf("-l %s=%s,%s!=%s", labelPartOf, partOf, labelComponent, program)
+		if o.Name == program {
+			which = program
+		}
+		stop = append(stop, fmt.Sprintf("kubectl -n %s scale deployment %s --replicas=0", o.Namespace, which))
 	}
 	slices.Sort(stop)
+	stop = slices.Compact(stop)
 	return "other controllers look after this cluster: " + strings.Join(names, ", ") +
 		"; two that write the same objects undo each other's work. To move the cluster to fluxd, stop them first: " +
 		strings.Join(stop, "; ") + "; or go on with --force if they look after other objects"
