@@ -7,5 +7,5 @@ import "embed"
 // FS holds the kustomizations of this folder. It costs room in the binary and no
 // memory until it is read.
 //
-//go:embed *.yaml crds/*.yaml fluxd/*.yaml
+//go:embed *.yaml base components crds fluxd overlays
 var FS embed.FS

@@ -85,6 +85,8 @@ func needed() map[string][]string {
 		"/events":     {"create", "patch"},
 		// Tokens of ServiceAccounts are for those who switch their use on.
 		"/serviceaccounts": {"get", "impersonate"},
+
+		"apiextensions.k8s.io/customresourcedefinitions": {"get"},
 	}
 	for _, r := range api.Resources() {
 		rights[r.Name.Group+"/"+r.Name.Resource] = []string{"get", "list", "patch", "watch"}

@@ -22,7 +22,7 @@ type Objects []*unstructured.Unstructured
 // Folders of package deploy.
 const (
 	// whole is all that a cluster without Flux needs.
-	whole = "."
+	whole = "base"
 	// process is the part of it that no installation of Flux has: the account, the
 	// rights and the Deployment.
 	process = "fluxd"

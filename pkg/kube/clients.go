@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -114,6 +116,25 @@ func (c *Clients) ServerVersion(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask the API server for its version: %w", err)
 	}
 	return answer.GitVersion, nil
+}
+
+// Terminating asks whether an object is being deleted. One that is not there is not.
+func (c *Clients) Terminating(ctx context.Context, gvr schema.GroupVersionResource, namespace, name string) (bool, error) {
+	client, err := c.rest(gvr.GroupVersion())
+	if err != nil {
+		return false, err
+	}
+	body, err := client.Get().NamespaceIfScoped(namespace, namespace != "").Resource(gvr.Resource).Name(name).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Raw()
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var obj metav1.PartialObjectMetadata
+	err = json.Unmarshal(body, &obj)
+	return obj.DeletionTimestamp != nil, err
 }
 
 // rest returns a client for one group version, or for bare paths if gv is empty.

@@ -127,3 +127,17 @@ func TestExport(t *testing.T) {
 	w.refused([]string{"export", "kustomization", "none"}, "no object found")
 	w.refused([]string{"export", "nothing"}, "is no kind; there are: gitrepository")
 }
+
+// The definitions are deleted while fluxd runs, by flux uninstall or by hand. What it
+// applied stays, and its objects do not hold up their end.
+func TestDefinitionsDeleted(t *testing.T) {
+	const n = 10
+	w := newWorld(t, many(n, "1"))
+	newKeeper(t)
+	w.fluxd(w.overHTTP("--version=v1")...)
+	if _, err := cluster.Kubectl(t.Context(), "delete", "crd", "-l", "app.kubernetes.io/part-of=flux", "--timeout=60s"); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "objects", n, w.left())
+	w.dropAll()
+}
