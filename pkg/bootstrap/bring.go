@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -132,13 +133,17 @@ func (b *bootstrap) apply(ctx context.Context, s state) error {
 	owner := &apply.Owner{Namespace: namespace, Name: namespace}
 	b.progress.Step("applying the manifests")
 	first := s.objects.Of("CustomResourceDefinition", "Namespace")
-	if _, err := b.cluster.Apply(ctx, owner, first); err != nil {
+	changes, err := b.cluster.Apply(ctx, owner, first)
+	b.progress.Changes(changes)
+	if err != nil {
 		return err
 	}
 	if err := b.secret(ctx); err != nil {
 		return err
 	}
-	changes, err := b.cluster.Apply(ctx, owner, s.objects)
-	b.progress.Changes(changes)
+	changes, err = b.cluster.Apply(ctx, owner, s.objects)
+	b.progress.Changes(slices.DeleteFunc(changes, func(c apply.Change) bool {
+		return c.Kind == "CustomResourceDefinition" || c.Kind == "Namespace" // told
+	}))
 	return err
 }
