@@ -15,8 +15,9 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/git"
 )
 
-// fieldManager writes what is no manifest: requests and the Secret.
-const fieldManager = "flux"
+// fieldManager writes what is no manifest: requests, the Secret, and the hold on the
+// Kustomization. It is none of those whose fields are taken over by what is applied.
+const fieldManager = "bootstrap"
 
 // await waits until fluxd runs and has applied a revision, or a later one that somebody
 // else pushed meanwhile.

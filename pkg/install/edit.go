@@ -87,7 +87,7 @@ func (o Options) relabel(obj map[string]any, path ...string) {
 func (o Options) configure(deployment *unstructured.Unstructured, image string) error {
 	pod, ok, err := unstructured.NestedMap(deployment.Object, "spec", "template", "spec")
 	if err != nil || !ok {
-		return fmt.Errorf("Deployment %s has no template", deployment.GetName())
+		return fmt.Errorf("the Deployment %s has no template", deployment.GetName())
 	}
 	containers, _ := pod["containers"].([]any)
 	for _, c := range containers {

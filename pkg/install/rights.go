@@ -30,7 +30,7 @@ func (c *Cluster) Server(ctx context.Context) (version string, err error) {
 		return text, err
 	}
 	if !wanted.Check(v) {
-		return v.String(), fmt.Errorf("Kubernetes %s is too old, %s is needed", v, Kubernetes)
+		return v.String(), fmt.Errorf("the server is Kubernetes %s, and %s is needed", v, Kubernetes)
 	}
 	return v.String(), nil
 }

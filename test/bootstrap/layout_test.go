@@ -100,7 +100,14 @@ func TestRepositoryMoves(t *testing.T) {
 	if _, err := w.repo.Git(t.Context(), "config", "http.receivepack", "true"); err != nil {
 		t.Fatal(err)
 	}
-	w.killedAt("holding the Kustomization", w.overHTTP("--version=v1")...)
+	w.killedAt("applying the manifests", w.overHTTP("--version=v1")...)
+	if held := w.get(harness.Kustomized, namespace, namespace); held.GetAnnotations()["fluxd.io/held-by-bootstrap"] == "" {
+		t.Errorf("the Kustomization is not held: %v", held.Object["metadata"])
+	}
+	w.killedAt("✔ GitRepository/flux-system/flux-system configured", w.overHTTP("--version=v1")...)
+	if suspended, _, _ := unstructured.NestedBool(w.get(harness.Kustomized, namespace, namespace).Object, "spec", "suspend"); !suspended {
+		t.Error("what is applied lets go of the Kustomization too early")
+	}
 	contains(t, w.fluxd(w.overHTTP("--version=v1")...), "holding the Kustomization", "bootstrap finished")
 	equal(t, "url", gits.RepoURL(w.repo), text(w.get(harness.Sources, namespace, namespace), "spec", "url"))
 	root := w.get(harness.Kustomized, namespace, namespace)

@@ -30,7 +30,6 @@ const (
 var (
 	getOptions  = metav1.GetOptions{}
 	definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	secrets     = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 )
 
 // files are those of a commit by name.
