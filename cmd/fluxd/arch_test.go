@@ -44,6 +44,7 @@ var floors = []struct {
 	{"pkg/api/...", 0},
 	{"pkg/artifacts", 0},
 	{"pkg/expr", 0},
+	{"pkg/forecast", 0},
 	{"pkg/fault", 0},
 	{"pkg/identity/...", 0},
 	{"pkg/kube", 0},
