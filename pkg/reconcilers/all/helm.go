@@ -5,7 +5,6 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
-	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 )
 
@@ -17,7 +16,7 @@ type Helm struct {
 }
 
 // charts is what HelmCharts and HelmRepositories know of each other.
-type charts struct{ cache *kube.Cache }
+type charts struct{ cache Objects }
 
 // Source implements [helmchart.Objects].
 func (c charts) Source(kind, namespace, name string) (api.Source, bool) {
