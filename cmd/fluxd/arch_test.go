@@ -40,6 +40,7 @@ var floors = []struct {
 	{"pkg/sources/...", 1},
 	{"pkg/render/...", 1},
 	{"pkg/apply/...", 1},
+	{"pkg/door", 1},
 	{"pkg/events", 1},
 	{"pkg/api/...", 0},
 	{"pkg/artifacts", 0},
