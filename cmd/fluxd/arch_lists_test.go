@@ -87,6 +87,9 @@ func needed() map[string][]string {
 		"/serviceaccounts": {"get", "impersonate"},
 
 		"apiextensions.k8s.io/customresourcedefinitions": {"get"},
+		// Callers of the API.
+		"authentication.k8s.io/tokenreviews":        {"create"},
+		"authorization.k8s.io/subjectaccessreviews": {"create"},
 	}
 	for _, r := range api.Resources() {
 		rights[r.Name.Group+"/"+r.Name.Resource] = []string{"get", "list", "patch", "watch"}

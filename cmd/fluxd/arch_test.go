@@ -32,6 +32,7 @@ var floors = []struct {
 	{"pkg/bootstrap", 3},
 	{"pkg/engine", 3},
 	{"pkg/install", 2},
+	{"pkg/preview", 3},
 	{"pkg/reconcilers/all", 3},
 	{"pkg/reconcilers/reconcilertest", 3},
 	{"pkg/reconcilers", 1},

@@ -28,6 +28,8 @@ import (
 // parts are what the plugins are made of.
 type parts struct {
 	store    *artifacts.Store
+	reader   *kube.Reader
+	apply    apply.Config
 	clusters *clusters.Clusters
 	foreign  *external.Fetcher // nil without the feature gate
 	deps     all.Deps
@@ -54,9 +56,9 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	if d.secrets, err = kube.NewSecrets(d.clients, reader, kube.Scope{Namespace: o.scopeNamespace()}); err != nil {
 		return nil, err
 	}
-	p := &parts{store: store}
+	p := &parts{store: store, reader: reader}
 	room := headroom(int64(o.artifactBudget) + int64(o.buildBudget))
-	p.clusters = d.tenancy(reader, apply.Config{
+	p.apply = apply.Config{
 		Manager:     api.ManagerKustomize,
 		Labels:      apply.Labels{Name: api.LabelKustomizationName, Namespace: api.LabelKustomizationNamespace},
 		MarkPrefix:  api.KustomizeGroup,
@@ -65,7 +67,8 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Wake: func(owner apply.Owner, after time.Duration) {
 			p.wake(reconcilers.NewRef(api.KustomizationGVK.GroupKind(), owner.Namespace, owner.Name), after)
 		},
-	})
+	}
+	p.clusters = d.tenancy(reader, p.apply)
 	builds := render.NewCache(int64(o.buildBudget), nil)
 	measure(d.server.metrics, builds, p.clusters)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}

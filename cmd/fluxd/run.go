@@ -81,7 +81,7 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if err := d.buildEngine(); err != nil {
 		return nil, err
 	}
-	return d, d.offer()
+	return d, errors.Join(d.offer(), d.openAPI())
 }
 
 // watched returns the kinds whose objects are noticed.

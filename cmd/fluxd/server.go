@@ -22,12 +22,13 @@ type server struct {
 	metrics   *events.Metrics
 	ready     atomic.Bool
 	listeners map[net.Listener]http.Handler
+	api       *http.ServeMux // what callers who were let in may ask for
 }
 
 // newServer opens the addresses, so that one that is taken is an error at the
 // start.
 func newServer(o *options, log logr.Logger) (*server, error) {
-	s := &server{log: log, metrics: events.NewMetrics(), listeners: make(map[net.Listener]http.Handler)}
+	s := &server{log: log, metrics: events.NewMetrics(), listeners: make(map[net.Listener]http.Handler), api: http.NewServeMux()}
 	probes := http.NewServeMux()
 	probes.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	probes.HandleFunc("/readyz", s.readyz)
