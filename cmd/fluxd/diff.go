@@ -50,6 +50,13 @@ func newDiff() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Print what a revision, branch or folder would change in the cluster",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return trouble(fmt.Errorf("there are no previews of %q", args[0]))
+			}
+			return cmd.Help()
+		},
 	}
 	cmd.AddCommand(newDiffKustomization())
 	return cmd
@@ -68,7 +75,7 @@ func newDiffKustomization() *cobra.Command {
 			"The exit code is 0 if nothing would change, 1 if something would, and 2 on errors.",
 		Example: "  fluxd diff kustomization apps -n flux-system --branch next\n" +
 			"  fluxd diff kustomization apps -n flux-system --path . --recursive",
-		Args: cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error { return trouble(cobra.ExactArgs(1)(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return trouble(d.run(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},

@@ -24,6 +24,8 @@ const (
 	atOnce, queued = 1, 4
 	// longest is how long one may take, with the wait.
 	longest = 2 * time.Minute
+	// transfer is how long a folder may take to come, and an answer to go.
+	transfer = 30 * time.Second
 	// longestUpload is how many bytes a compressed folder may have.
 	longestUpload = 32 << 20
 )
@@ -48,34 +50,47 @@ func NewHandler(p *Previews) *Handler {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	request, text, err := h.read(req)
+	if req.Method != http.MethodGet && req.Method != http.MethodPost {
+		w.Header().Set("Allow", "GET, POST")
+		http.Error(w, "previews are had by GET and POST", http.StatusMethodNotAllowed)
+		return
+	}
+	request, text, err := read(req)
 	if err != nil {
 		http.Error(w, err.Error(), statusOf(err))
 		return
 	}
-	select {
-	case h.waiting <- struct{}{}:
-		defer func() { <-h.waiting }()
-	default:
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "too many previews are being made", http.StatusTooManyRequests)
-		return
+	control := http.NewResponseController(w)
+	if req.Method == http.MethodPost {
+		request.Folder = upload(request.Folder.Name, req.Body, control)
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), longest)
-	defer cancel()
-	report, err := h.make(ctx, request)
+	report, err := h.make(req.Context(), request)
 	if err != nil {
+		if errors.Is(err, errBusy) {
+			w.Header().Set("Retry-After", "5")
+		}
 		http.Error(w, err.Error(), statusOf(err))
 		return
 	}
+	_ = control.SetWriteDeadline(time.Now().Add(transfer)) // where that is not possible, the caller is trusted
 	answer(w, report, text)
 }
+
+var errBusy = errors.New("too many previews are being made")
 
 // make makes a preview when it is its turn.
 func (h *Handler) make(ctx context.Context, r Request) (*Report, error) {
 	if err := r.Policy.Owner(ctx, refOf(r)); err != nil {
 		return nil, err // before anybody else has to wait for it
 	}
+	select {
+	case h.waiting <- struct{}{}:
+		defer func() { <-h.waiting }()
+	default:
+		return nil, errBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	select {
 	case h.turns <- struct{}{}:
 		defer func() { <-h.turns }()
@@ -86,12 +101,9 @@ func (h *Handler) make(ctx context.Context, r Request) (*Report, error) {
 }
 
 // read reads a request.
-func (h *Handler) read(req *http.Request) (r Request, text bool, err error) {
+func read(req *http.Request) (r Request, text bool, err error) {
 	bad := func(format string, args ...any) (Request, bool, error) {
 		return Request{}, false, fmt.Errorf("%w: %s", ErrRequest, fmt.Sprintf(format, args...))
-	}
-	if req.Method != http.MethodGet && req.Method != http.MethodPost {
-		return bad("the method %s is neither GET nor POST", req.Method)
 	}
 	rest, ok := strings.CutPrefix(req.URL.Path, Path)
 	namespace, name, named := strings.Cut(rest, "/")
@@ -118,16 +130,19 @@ func (h *Handler) read(req *http.Request) (r Request, text bool, err error) {
 		}
 	}
 	if req.Method == http.MethodPost {
-		r.Folder = upload(folder, req.Body)
+		r.Folder = &Folder{Name: fmt.Sprintf("%.100s", folder)}
 	}
 	return r, text, r.validate()
 }
 
-// upload returns the folder that a body holds. It can be added once.
-func upload(name string, body io.Reader) *Folder {
-	return &Folder{Name: fmt.Sprintf("%.100s", name), Add: func(ctx context.Context, b *artifacts.Builder, keep func(string) bool) error {
-		limited := &limited{r: body, left: longestUpload}
-		return b.AddTarGz(ctx, limited, artifacts.TarOptions{Filter: keep, Links: artifacts.FollowLinks})
+// upload returns the folder that a body holds. It can be added once. It has to come in
+// time, because others wait meanwhile.
+func upload(name string, body io.Reader, control *http.ResponseController) *Folder {
+	return &Folder{Name: name, Add: func(ctx context.Context, b *artifacts.Builder, keep func(string) bool) error {
+		_ = control.SetReadDeadline(time.Now().Add(transfer)) // where that is not possible, the caller is trusted
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+		body := &limited{r: body, left: longestUpload}
+		return b.AddTarGz(ctx, body, artifacts.TarOptions{Filter: keep, Links: artifacts.FollowLinks})
 	}}
 }
 
@@ -156,6 +171,8 @@ func statusOf(err error) int {
 		return http.StatusForbidden
 	case errors.Is(err, ErrUnknown):
 		return http.StatusNotFound
+	case errors.Is(err, errBusy):
+		return http.StatusTooManyRequests
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout
 	}

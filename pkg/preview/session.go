@@ -134,7 +134,8 @@ func (s *session) run(ctx context.Context) (*Report, error) {
 			o.Error = err.Error()
 		}
 		s.told += len(o.Objects)
-		objects := slices.Clone(o.Objects)
+		objects := o.Objects
+		o.Objects = slices.Clone(objects) // what is told is less
 		s.withhold(ctx, &o)
 		s.report.Results = append(s.report.Results, o)
 		if !o.Remote { // another cluster has nothing to do with ours
