@@ -41,7 +41,10 @@ func (d *daemon) previewPlugins(w preview.World) (plugins []reconcilers.Plugin, 
 	applied.NoWatch = true // it looks once
 	applied.Wake = func(apply.Owner, time.Duration) {}
 	deps.Clusters = d.tenancy(d.parts.reader, applied)
-	return all.Plugins(deps), deps.Clusters.Close
+	return all.Plugins(deps), func() {
+		deps.Clusters.Close()
+		d.server.thrift.worked()
+	}
 }
 
 // openAPI serves what callers may ask for, if an address is given.

@@ -221,6 +221,9 @@ func inCommon(v, other any) any {
 // judge tells by the result of a dry-run.
 func (s *sight) judge(ctx context.Context, dry *unstructured.Unstructured) {
 	s.compare(ctx, s.trial, dry)
+	if s.cleanup {
+		dry = s.taken(ctx, dry)
+	}
 	s.out.Result = dry
 	switch s.action {
 	case Created:
@@ -240,7 +243,7 @@ func (s *sight) judge(ctx context.Context, dry *unstructured.Unstructured) {
 func (s *sight) tellFields(ctx context.Context, dry *unstructured.Unstructured) {
 	ignored := s.skip.paths()
 	if s.cleanup {
-		s.out.Notes = append(s.out.Notes, "the fields that other tools left are taken over; what the source does not have of them is removed")
+		s.out.Notes = append(s.out.Notes, "the fields that other tools left are taken over")
 	}
 	switch {
 	case s.now == nil:
@@ -257,6 +260,9 @@ func (s *sight) tellFields(ctx context.Context, dry *unstructured.Unstructured) 
 		s.out.Notes = append(s.out.Notes, "drift is not told from change, since the API server refuses the revision that is applied now")
 		s.out.Change = forecast.Compare(s.live, dry, ignored)
 		return
+	}
+	if s.cleanup {
+		now = s.taken(ctx, now)
 	}
 	s.out.Drift = forecast.Compare(s.live, now, ignored)
 	s.out.Change = forecast.Compare(now, dry, ignored)

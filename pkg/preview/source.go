@@ -189,7 +189,7 @@ func (s *session) open(source reconcilers.Ref, artifact *api.Artifact) (reconcil
 
 // mostHeld is how many times the budget all files of one preview may have: most of them
 // are those of two revisions, and kept once.
-const mostHeld = 4
+const mostHeld = 2
 
 func ownerOf(source reconcilers.Ref) artifacts.Owner {
 	return artifacts.Owner{Kind: source.Kind, Namespace: source.Namespace, Name: source.Name}
