@@ -34,7 +34,7 @@ func (d *daemon) previews() (*preview.Previews, error) {
 // with those of the daemon are credentials, limits and what is known of hosts.
 func (d *daemon) previewPlugins(w preview.World) (plugins []reconcilers.Plugin, free func()) {
 	deps := d.parts.deps
-	deps.Sources.Store, deps.Sources.Secrets = w.Store, w.Configs
+	deps.Sources.Store, deps.Sources.Secrets, deps.Sources.Known = w.Store, w.Configs, nil
 	deps.Cache, deps.Configs = w.Objects, w.Configs
 	deps.Builds, deps.Bus = render.NewCache(int64(d.options.buildBudget), nil), &events.Bus{}
 	applied := d.parts.apply
