@@ -131,7 +131,16 @@ func because(message string) string {
 	return ": " + indented(message)
 }
 
-func indented(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") }
+// longestMessage is how much of a message is shown, in characters: the API server quotes
+// whole objects in the middle of some.
+const longestMessage = 600
+
+func indented(text string) string {
+	if r := []rune(text); len(r) > longestMessage {
+		text = string(r[:longestMessage/2]) + " … " + string(r[len(r)-longestMessage/2:])
+	}
+	return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")
+}
 
 func writeFields(b *bytes.Buffer, fields []forecast.Field) {
 	for _, f := range fields {

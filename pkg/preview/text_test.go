@@ -89,3 +89,11 @@ no objects
 `, out.String())
 	equal(t, "changed and failed", []int{9, 3}, []int{r.Changed(), r.Failures()})
 }
+
+// Of a message that quotes an object people see how it begins and ends.
+func TestLongMessages(t *testing.T) {
+	got := indented("begin\n" + strings.Repeat("x", 5000) + "\nend")
+	if len([]rune(got)) > longestMessage+20 || !strings.HasPrefix(got, "begin\n  xx") || !strings.HasSuffix(got, "xx\n  end") {
+		t.Errorf("%d characters: %s", len(got), got)
+	}
+}

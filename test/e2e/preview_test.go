@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -306,6 +307,11 @@ func TestPreviewOfBadInput(t *testing.T) {
 	w.kustomization("tenant", "./tenant", "serviceAccountName: guest")
 	w.ready("app")
 	w.create(policyManifest("NS"))
+	w.refused("configmap", "refused")
+	large := t.TempDir()
+	if err := os.WriteFile(filepath.Join(large, "large.yaml"), make([]byte, maxSource+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for what, c := range map[string]struct {
 		name string
 		args []string
@@ -317,6 +323,7 @@ func TestPreviewOfBadInput(t *testing.T) {
 		"an unknown branch":    {"app", []string{"--branch=nowhere"}, "reference not found: refs/heads/nowhere"},
 		"no such folder":       {"app", []string{"--path=/nowhere"}, "--path: stat /nowhere: no such file or directory"},
 		"a file as a folder":   {"app", []string{"--path=main_test.go"}, "not a directory"},
+		"a folder too large":   {"app", []string{"--path=" + large}, "the files have more than 2097152 bytes"},
 		"a folder at a branch": {"app", []string{"--path=.", "--branch=main"}, "a folder has neither a revision nor a branch"},
 		"another output":       {"app", []string{"--output=xml"}, `--output: "xml" is neither text nor json`},
 		"another flag":         {"app", []string{"--nonsense"}, "unknown flag: --nonsense"},
@@ -339,6 +346,23 @@ func TestPreviewOfBadInput(t *testing.T) {
 	job := object(t, w.foresee(2, "app").Results[0], "Job/NS/job")
 	equal(t, "with force", forecast.Recreated, job.Action)
 	equal(t, "fields", []forecast.Field{{Path: "spec.template.spec.containers[name=main].image", Old: "example.com/job:1", New: "example.com/job:2"}}, job.Change)
+}
+
+// refused waits until the API server refuses to create an object, which it does a moment
+// after it was told to.
+func (w *world) refused(kind, name string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	for {
+		out, err := w.Kubectl(ctx, "-n", w.namespace, "create", kind, name, "--dry-run=server")
+		switch {
+		case ctx.Err() != nil:
+			w.t.Fatalf("%s %s is not refused", kind, name)
+		case err != nil && strings.Contains(err.Error()+out, "denied request"):
+			return
+		}
+	}
 }
 
 func job(image string) string {
