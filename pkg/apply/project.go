@@ -62,7 +62,7 @@ func (s *sight) taken(ctx context.Context, dry *unstructured.Unstructured) *unst
 		return after
 	}
 	obj, err := s.resource(s.served, s.key).Patch(ctx, s.key.name, types.MergePatchType, data,
-		metav1.PatchOptions{FieldManager: s.cfg.Manager, DryRun: []string{metav1.DryRunAll}})
+		metav1.PatchOptions{FieldManager: s.cfg.Manager, DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationIgnore})
 	if err != nil {
 		return after
 	}
