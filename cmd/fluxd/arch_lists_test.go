@@ -95,6 +95,8 @@ func needed() map[string][]string {
 		rights[r.Name.Group+"/"+r.Name.Resource] = []string{"get", "list", "patch", "watch"}
 		rights[r.Name.Group+"/"+r.Name.Resource+"/status"] = []string{"patch"}
 	}
+	charts := api.HelmChartGVR.Group + "/" + api.HelmChartGVR.Resource
+	rights[charts] = append(rights[charts], "create", "delete")
 	return rights
 }
 

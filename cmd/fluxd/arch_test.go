@@ -37,6 +37,7 @@ var floors = []struct {
 	{"pkg/reconcilers/reconcilertest", 3},
 	{"pkg/reconcilers", 1},
 	{"pkg/reconcilers/attempt", 1},
+	{"pkg/reconcilers/consumer", 1},
 	{"pkg/reconcilers/...", 2},
 	{"pkg/sources/...", 1},
 	{"pkg/render/...", 1},
@@ -58,6 +59,10 @@ var sideways = []struct{ from, to, why string }{
 	{"pkg/kube", "pkg/api", "the cache and the writer are typed: they hand out objects of our kinds"},
 	{"pkg/api/scheme", "pkg/api/...", "the scheme is the list of all types"},
 	{"pkg/sources/...", "pkg/sources/ignore", "which files a source leaves out is the same question for every protocol"},
+	{"pkg/reconcilers/consumer", "pkg/apply", "what health is judged by is asked for in specs and used by apply"},
+	{"pkg/reconcilers/consumer", "pkg/sources/external", "artifacts of others are opened where they are consumed"},
+	{"pkg/render/helm", "pkg/sources/helm", "what a chart is, and what of one can be unpacked safely, is one question"},
+	{"pkg/render/helm", "pkg/render/kustomize", "post-renderers are builds"},
 	{"pkg/sources/...", "pkg/sources/signature", "signatures are checked the same way whatever was signed"},
 	{"pkg/reconcilers/attempt", "pkg/sources/signature", "what spec.verify says of registries is one thing for all that come from there"},
 }
@@ -74,7 +79,7 @@ var imports = []struct {
 	{
 		packages: "pkg/...", besides: "pkg/reconcilers/all",
 		forbidden: []string{module + "pkg/reconcilers/..."},
-		allowed:   []string{module + "pkg/reconcilers", module + "pkg/reconcilers/attempt"},
+		allowed:   []string{module + "pkg/reconcilers", module + "pkg/reconcilers/attempt", module + "pkg/reconcilers/consumer"},
 		why:       "package all is the one list of kinds: nobody else knows one, and kinds do not know each other",
 	},
 	{

@@ -43,18 +43,26 @@ type gates map[string]bool
 // accepted with the value that this implies.
 var knownGates = map[string]gate{
 	"AdditiveCELDependencyCheck":     {both: true},
+	"AdoptLegacyReleases":            {both: true},
+	"AllowDNSLookups":                {both: true},
 	"CacheSecretsAndConfigMaps":      {fixed: false},
 	"CancelHealthCheckOnNewRevision": {fixed: true, both: true},
+	"CorrectDrift":                   {both: true},
+	"DefaultToRetryOnFailure":        {both: true},
+	"DetectDrift":                    {both: true},
 	"DirectSourceFetch":              {both: true},
+	"DisableChartDigestTracking":     {both: true},
 	"DisableConfigWatchers":          {both: true},
 	"DisableFailFastBehavior":        {both: true},
 	"DisableStatusPollerCache":       {both: true},
 	"ExternalArtifact":               {both: true},
 	"GroupChangeLog":                 {both: true},
 	"MigrateAPIVersion":              {both: true},
+	"OOMWatch":                       {both: true},
 	"ObjectLevelWorkloadIdentity":    {both: true},
 	"OptimizedGitClones":             {both: true},
 	"StrictPostBuildSubstitutions":   {fixed: true, both: true},
+	"UseHelm3Defaults":               {both: true},
 }
 
 // gate says what may be asked of a gate.

@@ -56,9 +56,11 @@ type options struct {
 	electionRelease, compatLeases                       bool
 	leaseDuration, electionRenewDeadline, electionRetry time.Duration
 
-	gates   gates
-	tenancy tenancyFlags
-	ignored ignored
+	gates    gates
+	tenancy  tenancyFlags
+	releases releaseFlags
+	memory   memoryFlags
+	ignored  ignored
 }
 
 func defaults() *options {
@@ -77,7 +79,7 @@ func defaults() *options {
 		tokenCacheSize: 100, tokenCacheTime: time.Hour, httpRetry: 9,
 		electionRelease: true, compatLeases: true, leaseDuration: 35 * time.Second,
 		electionRenewDeadline: 30 * time.Second, electionRetry: 5 * time.Second,
-		gates: gates{},
+		gates: gates{}, releases: releaseFlags{algorithm: "sha256"}, memory: memoryFlags{interval: 500 * time.Millisecond, threshold: 95},
 	}
 }
 
@@ -88,6 +90,8 @@ func (o *options) register(f *pflag.FlagSet) {
 	o.tenancy.register(f)
 	o.registerWork(f)
 	o.registerArtifacts(f)
+	o.releases.register(f)
+	o.memory.register(f)
 	o.registerElection(f)
 	f.Var(&o.gates, "feature-gates", "comma-separated list of Name=true or Name=false")
 	o.ignored.register(f)
@@ -216,7 +220,7 @@ func (o *options) validate() error {
 	if o.logEncoding != "json" && o.logEncoding != "console" {
 		refuse("log-encoding", "%q is neither json nor console", o.logEncoding)
 	}
-	bad = append(bad, o.tenancy.validate(o.gates["ObjectLevelWorkloadIdentity"]), o.ignored.validate())
+	bad = append(bad, o.tenancy.validate(o.gates["ObjectLevelWorkloadIdentity"]), o.releases.validate(), o.memory.validate(o.gates.on("OOMWatch")), o.ignored.validate())
 	return errors.Join(bad...)
 }
 

@@ -7,9 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
+	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
@@ -31,7 +34,8 @@ type parts struct {
 	reader   *kube.Reader
 	apply    apply.Config
 	clusters *clusters.Clusters
-	foreign  *external.Fetcher // nil without the feature gate
+	releases *clusters.Clusters // those that Helm releases are made in
+	foreign  *external.Fetcher  // nil without the feature gate
 	deps     all.Deps
 	wake     func(engine.Key, time.Duration) // set before anything runs
 }
@@ -64,13 +68,15 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		MarkPrefix:  api.KustomizeGroup,
 		Concurrency: o.concurrent * o.concurrentSSA, OverrideManagers: o.overrideManagers,
 		StageKinds: o.stages(), MigrateAPIVersion: o.gates["MigrateAPIVersion"],
-		Wake: func(owner apply.Owner, after time.Duration) {
-			p.wake(reconcilers.NewRef(api.KustomizationGVK.GroupKind(), owner.Namespace, owner.Name), after)
-		},
+		Wake: p.wakes(api.KustomizationGVK.GroupKind()),
 	}
 	p.clusters = d.tenancy(reader, p.apply)
+	releasing := release.ApplyConfig()
+	releasing.Concurrency, releasing.OverrideManagers = o.concurrent*o.concurrentSSA, o.overrideManagers
+	releasing.Wake = p.wakes(api.HelmReleaseGVK.GroupKind())
+	p.releases = d.tenancy(reader, releasing)
 	builds := render.NewCache(int64(o.buildBudget), nil)
-	measure(d.server.metrics, builds, p.clusters)
+	measure(d.server.metrics, builds, p.clusters, p.releases)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	sources := attempt.Config{
 		Store: store, Secrets: reader, Known: d.known(), Clouds: d.clouds(reader), DefaultAccount: o.cloudAccount(), Hosts: transport.NewHosts(), Received: d.received,
@@ -80,15 +86,17 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	p.deps = all.Deps{
 		Sources: sources, Externals: p.foreign,
 		Public: public(o, sources.Hosts), Accounts: reader,
-		Cache: d.cache, Bus: d.bus, Clusters: p.clusters, Builds: builds, Configs: reader, Tokens: reader,
+		Cache: d.cache, Bus: d.bus, Clusters: p.clusters, HelmClusters: p.releases, Builds: builds, Configs: reader, Tokens: reader,
 		Builder: kustomize.New(kustomize.Config{
 			NoRemoteBases: o.noRemoteBases,
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
 		}),
+		Releaser: o.releaser(), Declarer: apply.Declarer{Client: d.clients.Dynamic, Manager: api.ManagerHelm},
 		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
-		Git:    all.Git{KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos},
-		Bucket: all.Bucket{GoogleEndpoint: googleEndpoint(os.Getenv("STORAGE_EMULATOR_HOST"))},
-		Helm:   all.Helm{IndexBytes: int64(o.indexMax), ChartBytes: int64(o.chartMax), FileBytes: int64(o.chartFileMax)},
+		Git:         all.Git{KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos},
+		Bucket:      all.Bucket{GoogleEndpoint: googleEndpoint(os.Getenv("STORAGE_EMULATOR_HOST"))},
+		HelmRelease: o.helmRelease(),
+		Helm:        all.Helm{IndexBytes: int64(o.indexMax), ChartBytes: int64(o.chartMax), FileBytes: int64(o.chartFileMax)},
 		Kustomize: all.Kustomize{
 			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
 			SlowFail:            o.gates["DisableFailFastBehavior"],
@@ -155,8 +163,15 @@ func (d *daemon) received(owner artifacts.Owner, bytes int64) {
 	d.server.metrics.Received(owner.Kind, owner.Namespace, owner.Name, bytes)
 }
 
+// wakes returns what wakes the owners of a kind.
+func (p *parts) wakes(kind schema.GroupKind) func(apply.Owner, time.Duration) {
+	return func(owner apply.Owner, after time.Duration) {
+		p.wake(reconcilers.NewRef(kind, owner.Namespace, owner.Name), after)
+	}
+}
+
 // measure adds the metrics of builds and of what is applied.
-func measure(m *events.Metrics, builds *render.Cache, applied *clusters.Clusters) {
+func measure(m *events.Metrics, builds *render.Cache, applied, released *clusters.Clusters) {
 	m.Counter("fluxd_builds_total", "Builds that were run.",
 		func() float64 { return float64(builds.Stats().Misses) })
 	m.Counter("fluxd_builds_saved_total", "Builds that were not run because they would have seen nothing new.",
@@ -164,8 +179,8 @@ func measure(m *events.Metrics, builds *render.Cache, applied *clusters.Clusters
 	m.Gauge("fluxd_build_bytes", "Memory that remembered builds take, in bytes.",
 		func() float64 { return float64(builds.Stats().Used) })
 	m.Gauge("fluxd_remote_clusters", "Other clusters that objects are applied to.",
-		func() float64 { return float64(applied.Stats().Clusters) })
-	m.ManagedObjects(func() int { return applied.Stats().Records })
+		func() float64 { return float64(applied.Stats().Clusters + released.Stats().Clusters) })
+	m.ManagedObjects(func() int { return applied.Stats().Records + released.Stats().Records })
 }
 
 // defaultHost is what status.artifact.url names where nothing else is said: the
@@ -188,6 +203,7 @@ func (p *parts) plugins() []reconcilers.Plugin { return all.Plugins(p.deps) }
 
 func (p *parts) close(context.Context) {
 	p.clusters.Close()
+	p.releases.Close()
 	if p.foreign != nil {
 		p.foreign.Close()
 	}

@@ -51,6 +51,7 @@ type daemon struct {
 	bus      *events.Bus
 	parts    *parts
 	server   *server
+	memory   *memoryWatch // nil without the feature gate
 }
 
 // build makes every part and connects them. Nothing runs yet.
@@ -67,6 +68,14 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	scope := kube.Scope{Namespace: o.scopeNamespace(), Selector: o.watchSelector}
 	if d.cache, err = kube.NewCache(d.clients, watched(), scope); err != nil {
 		return nil, err
+	}
+	if o.gates.on("OOMWatch") {
+		if d.memory, err = newMemoryWatch(o.memory, cgroup); err != nil {
+			return nil, err
+		}
+	}
+	if o.gates["AdoptLegacyReleases"] {
+		log.Info("the feature gate AdoptLegacyReleases has no effect: releases of that age are not adopted")
 	}
 	if d.server, err = newServer(o, log); err != nil {
 		return nil, err
@@ -164,10 +173,13 @@ func (d *daemon) ledger() (*engine.Ledger, error) {
 
 // run serves and works until ctx ends or something essential fails.
 func (d *daemon) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var running sync.WaitGroup
 	defer running.Wait()
+	if d.memory != nil {
+		running.Go(func() { d.memory.run(ctx, d.log, stop) })
+	}
 	failed := make(chan error, 2)
 	running.Go(func() { failed <- d.server.run(ctx) })
 
@@ -177,7 +189,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	running.Go(func() { failed <- work(ctx) })
 	err := <-failed
-	cancel()
+	stop(nil)
 	return errors.Join(err, <-failed)
 }
 

@@ -42,6 +42,9 @@ type Config struct {
 	// MarkPrefix is that of the annotations and labels by which people steer single
 	// objects, such as kustomize.toolkit.fluxcd.io for .../prune: disabled.
 	MarkPrefix string
+	// DriftKey is that of the annotation or label that, with the value disabled, keeps
+	// an object from being repaired; see [Request.Repair].
+	DriftKey string
 	// Concurrency bounds the requests in flight; zero means 8.
 	Concurrency int
 	// OverrideManagers are prefixes of field managers, beyond kubectl's, whose
@@ -53,6 +56,16 @@ type Config struct {
 	// MigrateAPIVersion moves what other managers recorded to the API version that is
 	// applied.
 	MigrateAPIVersion bool
+	// TakeOnly leaves what kubectl and older tools wrote alone: only fields that the
+	// manager itself wrote by other means than apply, and those of OverrideManagers,
+	// become its own.
+	TakeOnly bool
+	// Updates counts the fields that the manager wrote by other means than apply among
+	// its own, for objects that are merged by the client.
+	Updates bool
+	// Strict has the API server refuse fields that it does not know, which are left out
+	// with a warning otherwise.
+	Strict bool
 	// NoWatch reads objects when they are needed instead of watching them, as a
 	// remote cluster asks for.
 	NoWatch bool
@@ -81,6 +94,10 @@ func New(cfg Config) *Applier {
 	r := &reducer{
 		hash: newHasher(), manager: cfg.Manager, labels: cfg.Labels, prefix: cfg.MarkPrefix,
 		takeover: newTakeover(cfg.Manager, cfg.OverrideManagers, cfg.MigrateAPIVersion),
+		updates:  cfg.Updates, driftKey: cfg.DriftKey,
+	}
+	if cfg.TakeOnly {
+		r.takeover = r.takeover.only(cfg.OverrideManagers)
 	}
 	return &Applier{
 		cfg: cfg, client: cfg.Dynamic, reducer: r,

@@ -71,11 +71,13 @@ type facts struct {
 	bare    bool  // we own nothing of it: somebody has cleared its managed fields
 	ignores bool  // some of its fields are ignored
 	resync  bool  // memory does not count
+	repair  bool  // what is not to be repaired is left alone
+	client  bool  // the client merges, and takes nothing over
 }
 
-func (s *step) facts(by author, resync bool) facts {
+func (s *step) facts(by author, r Request) facts {
 	return facts{
-		desired: s.marks, known: s.known, here: s.here, live: s.rec.flags, resync: resync,
+		desired: s.marks, known: s.known, here: s.here, live: s.rec.flags, resync: r.Resync, repair: r.Repair, client: r.Client != nil,
 		mine:    s.left.author == by && s.rec.owner == by.owner && s.left.want != 0,
 		same:    s.left.want == s.want,
 		intact:  s.left.owned == s.rec.owned,
@@ -87,7 +89,11 @@ func (s *step) facts(by author, resync bool) facts {
 // decide is the heart of the plan. Section 1.4 for the marks, 2.9 for the rest.
 func decide(f facts) verdict {
 	exists := f.known && f.here
-	if (f.desired&hands) != 0 || exists && f.live&hands != 0 {
+	off := hands
+	if f.repair {
+		off |= markNoRepair
+	}
+	if (f.desired&off) != 0 || exists && f.live&off != 0 {
 		return hold
 	}
 	if exists && f.desired&markIfNotPresent != 0 {
@@ -96,7 +102,7 @@ func decide(f facts) verdict {
 	if !exists || !f.mine || f.resync {
 		return compare
 	}
-	cleanup := f.live&foreign != 0 && (f.desired|f.live)&markMerge == 0
+	cleanup := !f.client && f.live&foreign != 0 && (f.desired|f.live)&markMerge == 0
 	if f.same && f.intact && !cleanup {
 		return leave
 	}

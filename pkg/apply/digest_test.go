@@ -64,7 +64,7 @@ status: {replicas: 2}
 func TestOwnedDigest(t *testing.T) {
 	h := newHasher()
 	const manager = "kustomize-controller"
-	base := h.owned(parse(t, deployment), manager, nil)
+	base := h.owned(parse(t, deployment), manager, false, nil)
 	containers := func(o *unstructured.Unstructured) []any {
 		return field(o, "spec", "template", "spec", "containers").([]any)
 	}
@@ -99,12 +99,12 @@ func TestOwnedDigest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := parse(t, deployment)
 			test.change(o)
-			if got := h.owned(o, manager, nil) == base; got != test.same {
+			if got := h.owned(o, manager, false, nil) == base; got != test.same {
 				t.Errorf("same digest: %v, want %v", got, test.same)
 			}
 		})
 	}
-	equal(t, uint64(0), h.owned(parse(t, deployment), "nobody", nil))
+	equal(t, uint64(0), h.owned(parse(t, deployment), "nobody", false, nil))
 }
 
 func owned(o *unstructured.Unstructured, entry int) map[string]any {
@@ -160,7 +160,7 @@ func TestIgnoredFieldsAreInNoDigest(t *testing.T) {
 			before, after := parse(t, deployment), parse(t, deployment)
 			change(after)
 			equal(t, h.content(before, p), h.content(after, p))
-			equal(t, h.owned(before, manager, p), h.owned(after, manager, p))
+			equal(t, h.owned(before, manager, false, p), h.owned(after, manager, false, p))
 			if h.content(before, nil) == h.content(after, nil) {
 				t.Error("without the rule the digests are the same too")
 			}
@@ -171,7 +171,7 @@ func TestIgnoredFieldsAreInNoDigest(t *testing.T) {
 		p.add("/spec/replicas")
 		o := parse(t, deployment)
 		delete(owned(o, 0)["f:spec"].(map[string]any), "f:replicas")
-		equal(t, h.owned(parse(t, deployment), manager, p), h.owned(o, manager, p))
+		equal(t, h.owned(parse(t, deployment), manager, false, p), h.owned(o, manager, false, p))
 	})
 }
 
@@ -207,7 +207,7 @@ func BenchmarkOwnedDigest(b *testing.B) {
 	h, o := newHasher(), parse(b, deployment)
 	b.ReportAllocs()
 	for b.Loop() {
-		h.owned(o, "kustomize-controller", nil)
+		h.owned(o, "kustomize-controller", false, nil)
 	}
 }
 

@@ -13,7 +13,9 @@ import (
 // An edit by anybody else moves ownership away, and so changes the digest by the
 // path that is missing. The values are in it for edits that keep the ownership,
 // such as those of another owner under the same manager.
-func (h hasher) owned(obj *unstructured.Unstructured, manager string, skip *pointers) uint64 {
+//
+// With updates, what the manager wrote by other means counts, too.
+func (h hasher) owned(obj *unstructured.Unstructured, manager string, updates bool, skip *pointers) uint64 {
 	if skip.whole() {
 		return 0
 	}
@@ -21,7 +23,7 @@ func (h hasher) owned(obj *unstructured.Unstructured, manager string, skip *poin
 	var sum uint64
 	for _, e := range entries {
 		entry, _ := e.(map[string]any)
-		if !ours(entry, manager) {
+		if !ours(entry, manager) && !(updates && updated(entry, manager)) {
 			continue
 		}
 		set, _ := entry["fieldsV1"].(map[string]any)
@@ -35,6 +37,13 @@ func (h hasher) owned(obj *unstructured.Unstructured, manager string, skip *poin
 func ours(entry map[string]any, manager string) bool {
 	subresource, _ := entry["subresource"].(string)
 	return entry["manager"] == manager && entry["operation"] == "Apply" && subresource == ""
+}
+
+// updated says whether a managedFields entry is what manager wrote by other means
+// than apply.
+func updated(entry map[string]any, manager string) bool {
+	subresource, _ := entry["subresource"].(string)
+	return entry["manager"] == manager && entry["operation"] == "Update" && subresource == ""
 }
 
 // set digests the fields of a FieldsV1 set below path, whose value is v if there

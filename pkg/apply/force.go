@@ -82,9 +82,21 @@ func (r *run) remove(ctx context.Context, t *trial) {
 
 // delete deletes the object with the given UID. Its dependents go in the background.
 func (a *Applier) delete(ctx context.Context, v served, k key, id uid) error {
-	o := metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}
-	if id != (uid{}) {
-		o.Preconditions = &metav1.Preconditions{UID: new(types.UID(id.text()))}
+	if id == (uid{}) {
+		return a.deleteAs(ctx, v, k, "", "")
+	}
+	return a.deleteAs(ctx, v, k, id.text(), "")
+}
+
+// deleteAs deletes the object with the given UID, or whichever has the name if it is
+// empty. Without a propagation, its dependents go in the background.
+func (a *Applier) deleteAs(ctx context.Context, v served, k key, id types.UID, p metav1.DeletionPropagation) error {
+	if p == "" {
+		p = metav1.DeletePropagationBackground
+	}
+	o := metav1.DeleteOptions{PropagationPolicy: &p}
+	if id != "" {
+		o.Preconditions = &metav1.Preconditions{UID: &id}
 	}
 	return a.resource(v, k).Delete(ctx, k.name, o)
 }

@@ -72,10 +72,22 @@ var ErrNamespaceRequired = errors.New("the kind is namespaced, and no namespace 
 // applied are read with the identity of a; those without a version are looked for at
 // the preferred one.
 func (a *Applier) Health(ctx context.Context, owner Owner, entries Inventory) (Report, error) {
-	rules := a.store.terms(owner).rules
+	return a.health(ctx, owner, entries, a.store.terms(owner).rules, false)
+}
+
+// Judge is [Applier.Health] by rules that are not those of the owner. An object of a
+// kind that they are about is watched by itself for that.
+func (a *Applier) Judge(ctx context.Context, owner Owner, entries Inventory, rules *Rules) (Report, error) {
+	return a.health(ctx, owner, entries, rules, true)
+}
+
+func (a *Applier) health(ctx context.Context, owner Owner, entries Inventory, rules *Rules, apart bool) (Report, error) {
 	checks, err := a.checks(ctx, owner, entries, rules)
 	if err != nil {
 		return Report{}, err
+	}
+	for _, c := range checks {
+		c.single = c.single || apart && c.err == nil && rules.find(c.entry.GroupKind()) != nil
 	}
 	a.attachSingles(ctx, owner, checks, rules)
 	a.attachPods(ctx, owner, checks)

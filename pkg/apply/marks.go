@@ -18,6 +18,8 @@ const (
 	markMerge                          // ssa: Merge
 	markForce                          // force: enabled
 	markKeep                           // prune: disabled
+	// markNoRepair is the mark of [Config.DriftKey].
+	markNoRepair
 
 	// deleting: the object has a deletion timestamp.
 	deleting

@@ -26,6 +26,11 @@ type Request struct {
 	Rules *Rules
 	// Force replaces objects whose change the API server refuses as immutable.
 	Force bool
+	// Client has objects merged by the client; nil leaves that to the API server.
+	Client *ClientSide
+	// Repair is for a plan that sets back what others have changed: objects with the
+	// mark of [Config.DriftKey], wanted or live, are left alone.
+	Repair bool
 	// Resync compares every object with the server, whatever is remembered.
 	Resync bool
 }
@@ -49,6 +54,8 @@ type Plan struct {
 	// not served.
 	uncertain bool
 	force     bool
+	repair    bool
+	client    *ClientSide // nil for server-side apply
 	ignore    *ignoreRules
 }
 
@@ -80,7 +87,7 @@ func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
 	}
 	a.store.agree(r.Owner, ignore, r.Rules)
 	a.store.disarm(r.Owner)
-	p := &Plan{Owner: r.Owner, mapper: a.mapper(), force: r.Force, ignore: a.store.terms(r.Owner).ignore}
+	p := &Plan{Owner: r.Owner, mapper: a.mapper(), force: r.Force, repair: r.Repair, client: r.Client, ignore: a.store.terms(r.Owner).ignore}
 	if err := a.steps(p, r); err != nil {
 		return nil, err
 	}
@@ -89,7 +96,7 @@ func (a *Applier) Plan(ctx context.Context, r Request) (*Plan, error) {
 	a.attach(p)
 	a.recall(ctx, p, r.Inventory)
 	for _, s := range p.steps {
-		s.verdict = decide(s.facts(a.by(r.Owner), r.Resync))
+		s.verdict = decide(s.facts(a.by(r.Owner), r))
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -122,6 +129,9 @@ func (a *Applier) steps(p *Plan, r Request) error {
 		return s.entry.compare(t.entry)
 	})
 	p.dedupe()
+	if p.client != nil {
+		p.client.place(p.mapper)
+	}
 	for _, s := range p.steps {
 		p.Inventory = append(p.Inventory, s.entry)
 	}
@@ -130,7 +140,7 @@ func (a *Applier) steps(p *Plan, r Request) error {
 
 // step returns the step of one prepared object.
 func (a *Applier) step(p *Plan, obj *unstructured.Unstructured) *step {
-	s := &step{obj: obj, entry: EntryOf(obj), marks: marksOf(obj, a.cfg.MarkPrefix)}
+	s := &step{obj: obj, entry: EntryOf(obj), marks: a.reducer.marks(obj)}
 	s.stage = stageOf(s.entry.GroupKind(), a.cfg.StageKinds)
 	s.skip = p.ignore.pointers(obj)
 	s.want = mix(a.reducer.hash.value(obj.Object, nil), p.ignore.sum())

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unique"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -78,6 +79,8 @@ type reducer struct {
 	labels   Labels
 	prefix   string
 	takeover takeover
+	driftKey string
+	updates  bool // what the manager wrote by other means than apply is owned, too
 }
 
 // reduce returns the record of obj. termsOf tells what its owner asks for. It
@@ -87,11 +90,11 @@ func (r *reducer) reduce(obj *unstructured.Unstructured, termsOf func(unique.Han
 		uid:     parseUID(text(obj, "metadata", "uid")),
 		version: parseVersion(text(obj, "metadata", "resourceVersion")),
 		owner:   r.ownerOf(obj),
-		flags:   marksOf(obj, r.prefix),
+		flags:   r.marks(obj),
 	}
 	t := termsOf(rec.owner)
 	skip := t.ignore.pointers(obj)
-	rec.owned = r.hash.owned(obj, r.manager, skip)
+	rec.owned = r.hash.owned(obj, r.manager, r.updates, skip)
 	rec.content = r.hash.content(obj, skip)
 	rec.health, rec.message = judge(obj, t.rules)
 	if text(obj, "metadata", "deletionTimestamp") != "" {
@@ -107,6 +110,20 @@ func (r *reducer) reduce(obj *unstructured.Unstructured, termsOf func(unique.Han
 		rec.flags |= timed
 	}
 	return rec
+}
+
+// marks returns the marks on obj.
+func (r *reducer) marks(obj *unstructured.Unstructured) flags {
+	f := marksOf(obj, r.prefix)
+	if r.driftKey == "" {
+		return f
+	}
+	for _, where := range [...]string{"annotations", "labels"} {
+		if strings.EqualFold(text(obj, "metadata", where, r.driftKey), api.ValueDisabled) {
+			f |= markNoRepair
+		}
+	}
+	return f
 }
 
 // ownerOf reads the ownership labels of obj.

@@ -20,18 +20,39 @@ type takeover struct {
 	self string
 	// migrate moves every entry to the API version that is applied.
 	migrate bool
+	// clean removes what older tools left.
+	clean bool
 }
 
 type prefixed struct{ prefix, operation string }
 
 func newTakeover(self string, override []string, migrate bool) takeover {
-	t := takeover{self: self, migrate: migrate, managers: []prefixed{
+	t := takeover{self: self, migrate: migrate, clean: true, managers: []prefixed{
 		{"kubectl", "Apply"}, {"kubectl", "Update"}, {"before-first-apply", "Update"}, {self, "Update"},
 	}}
 	for _, m := range override {
 		t.managers = append(t.managers, prefixed{m, "Apply"}, prefixed{m, "Update"})
 	}
 	return t
+}
+
+// only returns t for nothing but what its manager itself wrote by other means than
+// apply, and override.
+func (t takeover) only(override []string) takeover {
+	t.clean, t.managers = false, []prefixed{{t.self, "Update"}}
+	for _, m := range override {
+		t.managers = append(t.managers, prefixed{m, "Apply"}, prefixed{m, "Update"})
+	}
+	return t
+}
+
+// leftovers returns what is to be removed of what older tools left.
+func (t takeover) leftovers() [][2]string {
+	if !t.clean {
+		return nil
+	}
+	all := leftovers()
+	return all[:]
 }
 
 // leftovers returns the paths below metadata that older tools left behind.
@@ -60,7 +81,7 @@ func (t takeover) takes(entry map[string]any) bool {
 // up. A forced dry-run only ever takes fields away from other managers, so what it
 // leaves of them is what is to be taken over.
 func (t takeover) needed(obj *unstructured.Unstructured) bool {
-	for _, l := range leftovers() {
+	for _, l := range t.leftovers() {
 		if field(obj, "metadata", l[0], l[1]) != nil {
 			return true
 		}
@@ -88,7 +109,7 @@ func (t takeover) patch(live *unstructured.Unstructured, dry []any, apiVersion s
 		Value any    `json:"value,omitempty"`
 	}
 	var ops []operation
-	for _, l := range leftovers() {
+	for _, l := range t.leftovers() {
 		if field(live, "metadata", l[0], l[1]) != nil {
 			key := strings.ReplaceAll(strings.ReplaceAll(l[1], "~", "~0"), "/", "~1")
 			ops = append(ops, operation{Op: "remove", Path: "/metadata/" + l[0] + "/" + key})

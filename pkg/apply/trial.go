@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -70,13 +71,17 @@ func (r *run) compare(ctx context.Context, t *trial, dry *unstructured.Unstructu
 	if !t.known || !t.here {
 		// A forced apply changes only what we send, so the marks that others put on
 		// an object nobody knew are in its result.
-		live = marksOf(dry, r.cfg.MarkPrefix)
+		live = r.reducer.marks(dry)
 	}
-	if live&hands != 0 || t.marks&markIfNotPresent != 0 {
+	off := hands
+	if r.plan.repair {
+		off |= markNoRepair
+	}
+	if live&off != 0 || t.marks&markIfNotPresent != 0 {
 		t.action, t.verdict = Skipped, hold
 		return
 	}
-	t.cleanup = (live|t.marks)&markMerge == 0 && r.reducer.takeover.needed(dry)
+	t.cleanup = r.plan.client == nil && (live|t.marks)&markMerge == 0 && r.reducer.takeover.needed(dry)
 	if !t.cleanup && r.equal(ctx, t, dry) {
 		t.action = Unchanged
 		r.store.settle(t.src, t.key, r.by(r.plan.Owner), t.want, t.rec.owned)
@@ -129,7 +134,10 @@ func (r *run) equal(ctx context.Context, t *trial, dry *unstructured.Unstructure
 // nobody knows or that come twice: an apply fails with the former, and what a map
 // becomes has none of the latter.
 func (r *run) applyObject(ctx context.Context, t *trial, dryRun bool) (*unstructured.Unstructured, error) {
-	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, Force: new(true), FieldValidation: metav1.FieldValidationIgnore}
+	if r.plan.client != nil {
+		return r.merge(ctx, t, dryRun)
+	}
+	o := metav1.PatchOptions{FieldManager: r.cfg.Manager, FieldValidation: cmp.Or(r.validation(), metav1.FieldValidationIgnore), Force: new(true)}
 	if dryRun {
 		o.DryRun = []string{metav1.DryRunAll}
 	}
@@ -139,7 +147,7 @@ func (r *run) applyObject(ctx context.Context, t *trial, dryRun bool) (*unstruct
 			return nil, err
 		}
 		obj, err := r.resource(t.served, t.key).Patch(ctx, t.key.name, types.ApplyPatchType, data, o)
-		if err == nil || !t.cutUndeclared(err) {
+		if err == nil || r.cfg.Strict || !t.cutUndeclared(err) {
 			return obj, err
 		}
 	}

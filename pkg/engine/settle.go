@@ -48,7 +48,19 @@ const never = time.Duration(-1)
 // place that sets Ready, Reconciling, Stalled and the observed generation, and
 // the only reader of faults.
 func settle(obj api.Object, end ending, o reconcilers.Options, t Timing, failures int, now time.Time) verdict {
-	s := settlement{obj: obj, now: now, timing: t, failures: failures}
+	s := settlement{obj: obj, now: now, timing: t, failures: failures, summary: end.result.Summary}
+	summarised, ok := errors.AsType[*fault.SummarisedError](end.err)
+	if !ok {
+		return s.judge(end, o)
+	}
+	s.summary = &summarised.Summary
+	v := s.judge(end, o)
+	v.fact = nil
+	return v
+}
+
+// judge is the table of endings.
+func (s settlement) judge(end ending, o reconcilers.Options) verdict {
 	if stalled, ok := errors.AsType[*fault.StalledError](end.err); ok {
 		return s.stalled(stalled)
 	}
@@ -58,6 +70,10 @@ func settle(obj api.Object, end ending, o reconcilers.Options, t Timing, failure
 	if failed, ok := errors.AsType[*fault.FailedError](end.err); ok {
 		v := s.failed(failed.Reason, end.err, failed.Backoff)
 		v.after = max(v.after, failed.NotBefore)
+		if failed.After > 0 {
+			v.after = s.timing.jittered(failed.After)
+			s.obj.SetObservedGeneration(s.obj.GetGeneration())
+		}
 		return v
 	}
 	switch {
@@ -76,6 +92,15 @@ type settlement struct {
 	now      time.Time
 	timing   Timing
 	failures int
+	summary  *fault.Summary // what Ready says whatever the ending; nil is nothing
+}
+
+// setReady sets Ready, unless the run was summed up differently.
+func (s settlement) setReady(status metav1.ConditionStatus, reason, message string) {
+	if s.summary != nil {
+		status, reason, message = s.summary.Status, s.summary.Reason, s.summary.Message
+	}
+	s.set(api.ConditionReady, status, reason, message)
 }
 
 func (s settlement) set(kind string, status metav1.ConditionStatus, reason, message string) {
@@ -90,7 +115,7 @@ func (s settlement) drop(kinds ...string) {
 }
 
 func (s settlement) ready(r reconcilers.Result) verdict {
-	s.set(api.ConditionReady, metav1.ConditionTrue, r.Reason, r.Message)
+	s.setReady(metav1.ConditionTrue, r.Reason, r.Message)
 	s.drop(api.ConditionReconciling, api.ConditionStalled)
 	s.obj.SetObservedGeneration(s.obj.GetGeneration())
 	v := verdict{after: s.interval()}
@@ -105,15 +130,15 @@ func (s settlement) ready(r reconcilers.Result) verdict {
 
 func (s settlement) again(r reconcilers.Result) verdict {
 	s.set(api.ConditionReconciling, metav1.ConditionTrue, api.ReasonProgressing, r.Progress)
-	if !conditions.Has(s.obj.GetConditions(), api.ConditionReady) {
-		s.set(api.ConditionReady, metav1.ConditionUnknown, api.ReasonProgressing, r.Progress)
+	if s.summary != nil || !conditions.Has(s.obj.GetConditions(), api.ConditionReady) {
+		s.setReady(metav1.ConditionUnknown, api.ReasonProgressing, r.Progress)
 	}
 	s.drop(api.ConditionStalled)
 	return verdict{failures: s.failures}
 }
 
 func (s settlement) stalled(e *fault.StalledError) verdict {
-	s.set(api.ConditionReady, metav1.ConditionFalse, e.Reason, e.Error())
+	s.setReady(metav1.ConditionFalse, e.Reason, e.Error())
 	s.set(api.ConditionStalled, metav1.ConditionTrue, e.Reason, e.Error())
 	s.drop(api.ConditionReconciling)
 	s.obj.SetObservedGeneration(s.obj.GetGeneration())
@@ -141,7 +166,7 @@ func (s settlement) waiting(e *fault.WaitingError) verdict {
 	if e.Reason == api.ReasonProgressing {
 		status, reconciling = metav1.ConditionUnknown, api.ReasonProgressing
 	}
-	s.set(api.ConditionReady, status, e.Reason, e.Error())
+	s.setReady(status, e.Reason, e.Error())
 	s.set(api.ConditionReconciling, metav1.ConditionTrue, reconciling, e.Error())
 	s.drop(api.ConditionStalled)
 	return v
@@ -153,7 +178,7 @@ func (s settlement) readyForThisGeneration() bool {
 }
 
 func (s settlement) failed(reason string, err error, backoff bool) verdict {
-	s.set(api.ConditionReady, metav1.ConditionFalse, reason, err.Error())
+	s.setReady(metav1.ConditionFalse, reason, err.Error())
 	s.set(api.ConditionReconciling, metav1.ConditionTrue, api.ReasonProgressingWithRetry, err.Error())
 	s.drop(api.ConditionStalled)
 	v := verdict{
@@ -176,7 +201,12 @@ func (s settlement) interval() time.Duration {
 	if d <= 0 {
 		return never
 	}
-	return time.Duration(float64(d) * (1 + s.timing.Jitter*(2*rand.Float64()-1)))
+	return s.timing.jittered(d)
+}
+
+// jittered returns d, somewhat shorter or longer.
+func (t Timing) jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (1 + t.Jitter*(2*rand.Float64()-1)))
 }
 
 // backoff returns the delay after the given number of failures in a row.

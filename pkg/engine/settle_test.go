@@ -37,6 +37,7 @@ func TestSettle(t *testing.T) {
 	foreign := [4]string{"ArtifactInStorage", "True", "Succeeded", "stored artifact"}
 	stalled := [4]string{"Stalled", "True", "URLInvalid", "bad URL"}
 	busy := [4]string{"Reconciling", "True", "Progressing", "at work"}
+	unwell := fault.Summary{Status: metav1.ConditionFalse, Reason: "TestFailed", Message: "a test failed"}
 	tests := map[string]struct {
 		before   []metav1.Condition
 		observed int64         // the generation is 2
@@ -151,6 +152,40 @@ func TestSettle(t *testing.T) {
 			want: map[string]string{"Ready": "False FetchFailed: it broke", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 1,
 			after: 2 * time.Minute, count: 1, fact: "error FetchFailed",
 		},
+		"failed, to be tried again at a time of its own": {
+			before: conditionsOf(ready), observed: 1, retry: 2 * time.Second, failures: 5, end: ending{err: fault.Retry("InstallFailed", errBroken, 5*time.Minute)},
+			want: map[string]string{"Ready": "False InstallFailed: it broke", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 2,
+			after: 5 * time.Minute, count: 6, fact: "error InstallFailed",
+		},
+		"ended well, and summed up as not ready": {
+			before: conditionsOf(busy), observed: 1, failures: 2,
+			end:  ending{result: reconcilers.Result{Reason: "Succeeded", Message: "done", Summary: &unwell}},
+			want: map[string]string{"Ready": "False TestFailed: a test failed"}, wantSeen: 2,
+			after: 10 * time.Minute,
+		},
+		"once more, summed up": {
+			before: conditionsOf(ready), observed: 1,
+			end:  ending{result: reconcilers.Result{Again: true, Progress: "step 1 of 2", Summary: &unwell}},
+			want: map[string]string{"Ready": "False TestFailed: a test failed", "Reconciling": "True Progressing: step 1 of 2"}, wantSeen: 1,
+		},
+		"waiting, summed up": {
+			before: conditionsOf(ready, stalled), observed: 1,
+			end:  ending{err: fault.Summarised(&fault.WaitingError{Reason: "Progressing", Err: errBroken, After: time.Minute}, unwell)},
+			want: map[string]string{"Ready": "False TestFailed: a test failed", "Reconciling": "True Progressing: it broke"}, wantSeen: 1,
+			after: time.Minute,
+		},
+		"stalled, summed up": {
+			before: conditionsOf(ready, busy), observed: 1,
+			end:  ending{err: fmt.Errorf("on the way: %w", fault.Summarised(fault.Stalled("RetriesExceeded", errBroken), unwell))},
+			want: map[string]string{"Ready": "False TestFailed: a test failed", "Stalled": "True RetriesExceeded: it broke"}, wantSeen: 2,
+			after: never,
+		},
+		"failed, summed up": {
+			before: conditionsOf(ready, busy), observed: 1,
+			end:  ending{err: fault.Summarised(fault.Backoff("ReconcileError", errBroken), unwell)},
+			want: map[string]string{"Ready": "False TestFailed: a test failed", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 1,
+			after: time.Second, count: 1,
+		},
 		"any other error": {
 			observed: 1, retry: 2 * time.Minute, failures: 1, end: ending{err: errBroken},
 			want: map[string]string{"Ready": "False ReconciliationFailed: it broke", "Reconciling": "True ProgressingWithRetry: it broke"}, wantSeen: 1,
@@ -199,10 +234,11 @@ func factOf(f *events.Fact) string {
 // nothing is written.
 func TestSettlingAgainChangesNothing(t *testing.T) {
 	endings := map[string]ending{
-		"ready":   {result: reconcilers.Result{Reason: "Succeeded", Message: "done"}},
-		"stalled": {err: fault.Stalled("URLInvalid", errBroken)},
-		"waiting": {err: fault.Waiting("DependencyNotReady", errBroken, time.Minute)},
-		"failed":  {err: errBroken},
+		"ready":     {result: reconcilers.Result{Reason: "Succeeded", Message: "done"}},
+		"stalled":   {err: fault.Stalled("URLInvalid", errBroken)},
+		"waiting":   {err: fault.Waiting("DependencyNotReady", errBroken, time.Minute)},
+		"failed":    {err: errBroken},
+		"summed up": {result: reconcilers.Result{Reason: "Succeeded", Message: "done", Summary: &fault.Summary{Status: "False", Reason: "TestFailed"}}},
 	}
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {

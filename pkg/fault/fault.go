@@ -12,11 +12,16 @@
 // Any other error is retried with backoff, so forgetting to classify is safe,
 // merely slower. Every class carries the reason of the Ready condition and
 // unwraps to its cause. The package imports nothing of fluxd.
+//
+// Where the end of a run is not what people should read in Ready, as when a release
+// that failed is to be tried again later, the error is wrapped with a [Summary].
 package fault
 
 import (
 	"errors"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // StalledError says that only an edit of the object, or of something it
@@ -55,11 +60,36 @@ type FailedError struct {
 	// NotBefore is how long not to try again at the least, because somebody asked
 	// for a pause.
 	NotBefore time.Duration
+	// After is the delay until the next try, give or take the jitter, in place of the
+	// kind's retry interval and of any backoff. What was asked for has been carried
+	// out, and failed: the status speaks of the present generation.
+	After time.Duration
+}
+
+// Summary is what the Ready condition says in place of what the end of the run means
+// for it.
+type Summary struct {
+	Status          metav1.ConditionStatus
+	Reason, Message string
+}
+
+// SummarisedError is an error of any class whose run is summed up by the reconciler:
+// the class decides what comes next, the summary what Ready says. No fact is published;
+// whoever sums up has told what happened.
+type SummarisedError struct {
+	Summary
+	Err error
 }
 
 func (e *StalledError) Error() string { return e.Err.Error() }
 func (e *WaitingError) Error() string { return e.Err.Error() }
 func (e *FailedError) Error() string  { return e.Err.Error() }
+
+// Error implements the error interface.
+func (e *SummarisedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error of the run.
+func (e *SummarisedError) Unwrap() error { return e.Err }
 
 func (e *StalledError) Unwrap() error { return e.Err }
 func (e *WaitingError) Unwrap() error { return e.Err }
@@ -93,6 +123,14 @@ func Backoff(reason string, err error) error {
 func Later(reason string, err error, notBefore time.Duration) error {
 	return &FailedError{Reason: reason, Err: err, Backoff: true, NotBefore: notBefore}
 }
+
+// Retry returns a [FailedError] that is tried again after the given time.
+func Retry(reason string, err error, after time.Duration) error {
+	return &FailedError{Reason: reason, Err: err, After: after}
+}
+
+// Summarised returns err with what Ready says instead.
+func Summarised(err error, s Summary) error { return &SummarisedError{Summary: s, Err: err} }
 
 // Reason returns the condition reason that err carries, or fallback if err was
 // never classified.

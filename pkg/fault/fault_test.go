@@ -37,6 +37,15 @@ func TestFaults(t *testing.T) {
 			e, ok := errors.AsType[*fault.FailedError](err)
 			return ok && e.Backoff
 		}},
+		"to be tried again later": {fault.Retry("R", errCause, time.Minute), func(err error) bool {
+			e, ok := errors.AsType[*fault.FailedError](err)
+			return ok && e.After == time.Minute && !e.Backoff
+		}},
+		"summed up": {fault.Summarised(fault.Stalled("R", errCause), fault.Summary{Reason: "S"}), func(err error) bool {
+			s, ok := errors.AsType[*fault.SummarisedError](err)
+			_, stalled := errors.AsType[*fault.StalledError](err)
+			return ok && stalled && s.Reason == "S"
+		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@
 //   - [Metadata] watches Secrets and ConfigMaps by name and version only.
 //   - [Reader] reads Secrets and ConfigMaps live; [Secrets] keeps what sources have
 //     read of Secrets until it changes.
+//   - [Records] reads and writes what is kept in Secrets.
 //   - [StatusWriter] is the only writer of status and finalizers.
 //   - [EventWriter] writes Kubernetes events.
 //   - [Mapper] maps kinds to resources from aggregated discovery.

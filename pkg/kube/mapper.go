@@ -34,6 +34,8 @@ type Mapper struct {
 	mu     sync.Mutex // guards the fields below and serialises discovery
 	known  *meta.DefaultRESTMapper
 	loaded time.Time
+
+	served served
 }
 
 func newMapper(client rest.Interface, now func() time.Time) *Mapper {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/fault"
 )
 
 // Reconciler drives one kind to its spec. One value serves every object of the
@@ -28,11 +29,14 @@ type Result struct {
 	// Reason and Message become the Ready condition.
 	Reason  string
 	Message string
+	// Summary is what Ready says instead: the run ended well, and there is no more to
+	// do, although the object is not ready. With Again it replaces what Ready said.
+	Summary *fault.Summary
 	// Revision is what the object now stands for; it is part of the fact that
 	// the engine publishes.
 	Revision string
 	// Again saves the status and runs the object again at once, with Ready
-	// unchanged. It is how a reconciler has status saved between two steps.
+	// unchanged unless there is a summary. It is how a reconciler has status saved between two steps.
 	Again bool
 	// Progress is the message of the Reconciling condition while Again is set.
 	Progress string

@@ -14,6 +14,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/upstream"
 )
 
 // bench is a cluster, a Git server and what is measured: fluxd, or the Flux
@@ -25,6 +26,7 @@ type bench struct {
 	server  *gittest.Server
 	subject subject
 	closers []io.Closer // of servers that a scenario has started
+	charts  *upstream.Registry
 }
 
 // subject is what is measured.

@@ -34,7 +34,7 @@ func run(ctx context.Context, t *teller) error {
 	defer s.close()
 	for _, chapter := range []func(context.Context) error{
 		s.install, s.edit, s.remove, s.commit, s.prune,
-		s.artifact, s.objects, s.chart, s.figures,
+		s.artifact, s.objects, s.chart, s.release, s.figures,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err

@@ -141,6 +141,9 @@ var secrets = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 
 // leave removes what the demo put into a cluster that is not its own.
 func (s *stage) leave(ctx context.Context) {
+	if s.cluster.Delete(ctx, api.HelmReleaseGVR, namespace, "cart") == nil {
+		_, _ = s.cluster.Wait(ctx, api.HelmReleaseGVR, namespace, "cart", harness.Gone)
+	}
 	for _, name := range []string{"banner", "prices", "storefront", "infrastructure"} {
 		if s.cluster.Delete(ctx, harness.Kustomized, namespace, name) == nil {
 			_, _ = s.cluster.Wait(ctx, harness.Kustomized, namespace, name, harness.Gone)
@@ -150,7 +153,7 @@ func (s *stage) leave(ctx context.Context) {
 		gvr  schema.GroupVersionResource
 		name string
 	}{
-		{harness.Sources, "shop"}, {api.OCIRepositoryGVR, "banner"}, {api.BucketGVR, "prices"},
+		{harness.Sources, "shop"}, {api.OCIRepositoryGVR, "banner"}, {api.OCIRepositoryGVR, "cart"}, {api.BucketGVR, "prices"},
 		{api.HelmChartGVR, "till"}, {api.HelmRepositoryGVR, "charts"}, {secrets, keysName},
 	} {
 		_ = s.cluster.Delete(ctx, left.gvr, namespace, left.name) // it may never have been made

@@ -25,6 +25,7 @@ type cluster struct {
 // guest is an identity, and how many owners act as it.
 type guest struct {
 	applier *apply.Applier
+	clients *kube.Clients
 	owners  int
 }
 
@@ -35,13 +36,13 @@ func (c *cluster) as(user string) *apply.Applier { return c.guests[user].applier
 func (c *cluster) admit(user string) (*apply.Applier, error) {
 	g := c.guests[user]
 	if g == nil {
-		g = &guest{applier: c.applier}
+		g = &guest{applier: c.applier, clients: c.clients}
 		if user != "" {
 			clients, err := c.clients.As(user)
 			if err != nil {
 				return nil, err
 			}
-			g.applier = c.applier.As(user, clients.Dynamic)
+			g.applier, g.clients = c.applier.As(user, clients.Dynamic), clients
 		}
 		c.guests[user] = g
 	}

@@ -116,6 +116,19 @@ func (c *Clusters) For(ctx context.Context, owner apply.Owner, id Identity) (*ap
 	return c.enter(owner, to, user)
 }
 
+// Clients returns the connections that the applier of owner writes through, or nil if
+// it has none. They are the same value for as long as owner acts as the same identity
+// on the same cluster.
+func (c *Clusters) Clients(owner apply.Owner) *kube.Clients {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, known := c.places[owner]
+	if !known {
+		return nil
+	}
+	return at.guests[at.user].clients
+}
+
 // user returns whom owner acts as; empty is the process itself.
 func (c *Clusters) user(owner apply.Owner, id Identity) (string, error) {
 	account := cmp.Or(id.Account, c.cfg.DefaultAccount)

@@ -216,3 +216,19 @@ func TestIdentityChanges(t *testing.T) {
 	}
 	equal(t, "writes", []string{"Bearer fluxd PATCH"}, w.local.writes()) // the others find it as it should be
 }
+
+// The connections are the same as long as an owner acts as the same identity.
+func TestClients(t *testing.T) {
+	w := newWorld(t)
+	if w.Clients(owner("a")) != nil {
+		t.Error("an owner that has no place has connections")
+	}
+	w.must(owner("a"), Identity{})
+	process := w.Clients(owner("a"))
+	w.must(owner("a"), Identity{Account: "tenant"})
+	tenant := w.Clients(owner("a"))
+	w.must(owner("a"), Identity{Account: "tenant"})
+	if process == nil || tenant == process || w.Clients(owner("a")) != tenant {
+		t.Errorf("as the process %p, as a tenant %p, again %p", process, tenant, w.Clients(owner("a")))
+	}
+}

@@ -12,10 +12,12 @@ import (
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
+	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/bucket"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/reconcilers/gitrepository"
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmchart"
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmrepository"
@@ -23,6 +25,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/reconcilers/ocirepository"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/decrypt"
+	"github.com/fluxd/fluxd/pkg/render/kustomize"
 	"github.com/fluxd/fluxd/pkg/sources/external"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 	"github.com/fluxd/fluxd/pkg/sources/signature"
@@ -32,12 +35,16 @@ import (
 type Deps struct {
 	Sources attempt.Config
 	Cache   Objects
-	Builder kustomization.Builder
+	Builder *kustomize.Builder
 	Builds  *render.Cache
 	Configs kustomization.Configs
 	Tokens  kustomization.Accounts
-	// Clusters say who applies the objects of a Kustomization.
-	Clusters *clusters.Clusters
+	// Clusters say who applies the objects of a Kustomization, and HelmClusters those of
+	// a release.
+	Clusters, HelmClusters *clusters.Clusters
+	Releaser               *release.Releaser
+	// Declarer writes what HelmReleases stand for by themselves.
+	Declarer apply.Declarer
 	Bus      *events.Bus
 	// Accounts knows the ServiceAccounts of the cluster.
 	Accounts ocirepository.Accounts
@@ -52,6 +59,7 @@ type Deps struct {
 	Bucket            Bucket
 	Helm              Helm
 	Kustomize         Kustomize
+	HelmRelease       HelmRelease
 }
 
 // Objects are the objects of our kinds; [kube.Cache] has them.
@@ -114,12 +122,18 @@ func Plugins(d Deps) []reconcilers.Plugin {
 			AdditiveReadyExpr:   d.Kustomize.AdditiveReadyExpr,
 			StrictSubstitution:  d.Kustomize.StrictSubstitution,
 			AgeSecret:           kustomization.SecretName{Namespace: d.Kustomize.Namespace, Name: d.Kustomize.AgeSecret},
-			KeyServices:         decrypt.NewServices(decrypt.ServicesConfig{Clouds: d.Sources.Clouds}),
+			KeyServices:         d.keyServices(),
 			ObjectLevelIdentity: d.Kustomize.ObjectLevelIdentity, DecryptionAccount: d.Kustomize.DecryptionAccount,
 			VaultConfigMap: kustomization.ConfigMapName{Namespace: d.Kustomize.Namespace, Name: d.Kustomize.VaultConfigMap},
 			Accounts:       d.Tokens,
 		}),
+		d.helmRelease(),
 	}
+}
+
+// keyServices returns what asks key services for data keys.
+func (d Deps) keyServices() *decrypt.Services {
+	return decrypt.NewServices(decrypt.ServicesConfig{Clouds: d.Sources.Clouds})
 }
 
 func (d Deps) gitRepository(namespace, name string) (*sourcev1.GitRepository, bool) {
@@ -132,7 +146,7 @@ func (d Deps) gitRepository(namespace, name string) (*sourcev1.GitRepository, bo
 }
 
 // externals returns nothing rather than a nil fetcher.
-func (d Deps) externals() kustomization.Externals {
+func (d Deps) externals() consumer.Externals {
 	if d.Externals == nil {
 		return nil
 	}

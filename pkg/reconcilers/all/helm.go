@@ -1,10 +1,17 @@
 package all
 
 import (
+	"context"
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
+	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/helmrelease"
+	rendered "github.com/fluxd/fluxd/pkg/render/helm"
 	"github.com/fluxd/fluxd/pkg/sources/helm"
 )
 
@@ -13,6 +20,42 @@ type Helm struct {
 	// IndexBytes bounds an index, ChartBytes the archive of a chart and FileBytes a
 	// file in it. Zero is the default of each.
 	IndexBytes, ChartBytes, FileBytes int64
+}
+
+// HelmRelease are the settings of HelmRelease.
+type HelmRelease struct {
+	NoCrossNamespaceRefs, AdditiveReadyExpr, AllowDNS, IgnoreChartDigests bool
+	Helm3Defaults, RetryByDefault, CancelOnNews, ObjectLevelIdentity      bool
+	FullResync                                                            time.Duration
+	DecryptionAccount                                                     string
+}
+
+// helmRelease returns the plugin of HelmRelease.
+func (d Deps) helmRelease() reconcilers.Plugin {
+	o := d.HelmRelease
+	limits := helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes}
+	return helmrelease.Plugin(d.Sources.Store, rendered.NewCharts(rendered.ChartOptions{Limits: limits}), rendered.NewRenderer(d.Builder),
+		d.Releaser, d.HelmClusters, d.Cache, d.Configs, chartWriter{d.Declarer}, d.Bus, helmrelease.Options{
+			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(), Headroom: d.Sources.Headroom,
+			NoCrossNamespaceRefs: o.NoCrossNamespaceRefs, FullResync: o.FullResync, AdditiveReadyExpr: o.AdditiveReadyExpr,
+			AllowDNS: o.AllowDNS, IgnoreChartDigests: o.IgnoreChartDigests, Helm3Defaults: o.Helm3Defaults,
+			RetryByDefault: o.RetryByDefault, CancelOnNews: o.CancelOnNews,
+			KeyServices:         d.keyServices(),
+			ObjectLevelIdentity: o.ObjectLevelIdentity, DecryptionAccount: o.DecryptionAccount,
+		})
+}
+
+// chartWriter writes HelmCharts.
+type chartWriter struct{ apply.Declarer }
+
+// Apply implements [helmrelease.Charts].
+func (w chartWriter) Apply(ctx context.Context, chart *sourcev1.HelmChart) error {
+	return w.Declarer.Apply(ctx, api.HelmChartGVR, chart)
+}
+
+// Delete implements [helmrelease.Charts].
+func (w chartWriter) Delete(ctx context.Context, namespace, name string) error {
+	return w.Declarer.Delete(ctx, api.HelmChartGVR, namespace, name)
 }
 
 // charts is what HelmCharts and HelmRepositories know of each other.

@@ -29,7 +29,7 @@ func (p *pass) plan(ctx context.Context, built render.Output) (*apply.Plan, erro
 	request := apply.Request{
 		Owner: p.owner(), Objects: built.Objects, Inventory: inventory,
 		Ignore: p.obj.Spec.Ignore, Rules: p.rules, Force: p.obj.Spec.Force,
-		Resync: p.resyncs.due(p.owner(), p.started),
+		Resync: p.resyncs.Due(p.owner(), p.started),
 	}
 	if common := p.obj.Spec.CommonMetadata; common != nil {
 		request.CommonLabels, request.CommonAnnotations = common.Labels, common.Annotations

@@ -7,25 +7,20 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
-	"github.com/fluxd/fluxd/pkg/sources/external"
 )
 
 // Builder builds a folder of a tree; [kustomize.Builder] is one.
 type Builder interface {
 	Build(ctx context.Context, tree render.Tree, trace *render.Trace, o kustomize.Options) ([][]byte, error)
 }
-
-// coldRetry is how long to wait for an artifact that is not in memory before
-// looking again without having been woken.
-const coldRetry = 15 * time.Second
 
 // build returns the objects of the artifact. It builds only if the last build
 // saw something that is different now.
@@ -77,48 +72,11 @@ func buildFailed(err error) error {
 // open returns the tree of the source, which stays in memory until release is called.
 func (p *pass) open(artifact *api.Artifact) (t *artifacts.Tree, release func(), err error) {
 	ref := sourceRef(p.obj)
-	owner := artifacts.Owner{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
-	if ref.Kind == api.ExternalArtifactKind {
-		return p.openExternal(owner, artifact)
+	opener := consumer.Opener{
+		Store: p.store, Externals: p.options.Externals, Requeue: p.options.RequeueDependency,
+		NotFound: "Source is not ready, artifact not found, retrying in %s",
 	}
-	t, release, err = p.store.Open(owner, artifact.Digest)
-	if err != nil {
-		return nil, nil, cold()
-	}
-	return t, release, nil
-}
-
-// cold returns the error of an artifact that is not in memory.
-func cold() error {
-	//lint:ignore ST1005 the text is what people and tools know
-	err := fmt.Errorf("Source is not ready, artifact not found, retrying in %s", coldRetry)
-	return fault.Cold(api.ReasonProgressing, err, coldRetry)
-}
-
-// openExternal is open for an artifact of somebody else, which comes over the
-// network. As long as that may still end well, the object stays as it is.
-func (p *pass) openExternal(owner artifacts.Owner, artifact *api.Artifact) (t *artifacts.Tree, release func(), err error) {
-	wanted := external.Artifact{
-		URL: artifact.URL, Revision: artifact.Revision, Digest: artifact.Digest, Metadata: artifact.Metadata,
-	}
-	if artifact.Size != nil {
-		wanted.Size = *artifact.Size
-	}
-	t, release, err = p.options.Externals.Open(owner, wanted)
-	failure, failed := errors.AsType[*external.Failure](err)
-	switch {
-	case err == nil:
-		return t, release, nil
-	case errors.Is(err, external.ErrNotFound):
-		//lint:ignore ST1005 the text is what people and tools know
-		err = fmt.Errorf("Source is not ready, artifact not found, retrying in %s", p.options.RequeueDependency)
-		return nil, nil, &fault.WaitingError{Reason: api.ReasonArtifactFailed, Err: err, After: p.options.RequeueDependency, Quiet: true}
-	case failed && failure.After > 0:
-		return nil, nil, fault.Cold(api.ReasonProgressing, err, failure.After)
-	case failed:
-		return nil, nil, fault.Failed(api.ReasonArtifactFailed, err)
-	}
-	return nil, nil, cold()
+	return opener.Open(artifacts.Owner{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}, artifact)
 }
 
 // exists says whether the path, clamped into the tree, is a directory of it. An

@@ -6,15 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
-	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 )
 
 func check(apiVersion, kind, current, inProgress, failed string) api.CustomHealthCheck {
@@ -40,7 +39,7 @@ func TestExpressionsThatStall(t *testing.T) {
 			[]api.CustomHealthCheck{check("a/v1", "B", "true", "", ""), check("a/v2", "B", "true", "", "")},
 			"spec.healthCheckExprs[1]: duplicate custom health check for GroupKind B.a",
 		},
-		"far too many": {make([]api.CustomHealthCheck, mostChecks+1), "spec.healthCheckExprs: 129 entries are more than 128"},
+		"far too many": {make([]api.CustomHealthCheck, consumer.MostChecks+1), "spec.healthCheckExprs: 129 entries are more than 128"},
 	}
 	for name, tt := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -56,67 +55,6 @@ func TestExpressionsThatStall(t *testing.T) {
 				t.Errorf("got %q", err)
 			}
 		})
-	}
-}
-
-func TestRulesJudge(t *testing.T) {
-	rules, err := newJudges().of(apply.Owner{Name: "a"}, []api.CustomHealthCheck{
-		check("example.org/v1", "", "status.phase == 'Ready'", "status.phase == 'Busy'", "status.phase in ['Broken', 'Busy']"),
-	})
-	if err != nil || rules == nil {
-		t.Fatal(rules, err)
-	}
-	j := newJudges()
-	rule := j.rule(check("", "", "status.phase == 'Ready'", "status.phase == 'Busy'", "status.phase in ['Broken', 'Busy']").HealthCheckExpressions)
-	cases := map[string]struct {
-		status map[string]any
-		kind   string
-		want   status.Status
-		failed string
-	}{
-		"current":                 {map[string]any{"phase": "Ready"}, "A", status.CurrentStatus, ""},
-		"failed":                  {map[string]any{"phase": "Broken"}, "A", status.FailedStatus, ""},
-		"in progress comes first": {map[string]any{"phase": "Busy"}, "A", status.InProgressStatus, ""},
-		"none of them":            {map[string]any{"phase": "Other"}, "A", status.InProgressStatus, ""},
-		"an old generation":       {map[string]any{"phase": "Ready", "observedGeneration": int64(1)}, "A", status.InProgressStatus, ""},
-		"a generation in text":    {map[string]any{"phase": "Ready", "observedGeneration": "1"}, "A", status.CurrentStatus, ""},
-		"a field that is missing": {map[string]any{}, "A", "", "no such key: phase"},
-		"a Secret":                {map[string]any{}, "Secret", "", "failed to evaluate a CEL expression on a Secret"},
-	}
-	for name, tt := range cases {
-		t.Run(name, func(t *testing.T) {
-			s, _, err := rule(map[string]any{"kind": tt.kind, "metadata": map[string]any{"generation": int64(2)}, "status": tt.status})
-			if s != tt.want || (err == nil) != (tt.failed == "") || err != nil && !strings.Contains(err.Error(), tt.failed) {
-				t.Errorf("got %s, %v", s, err)
-			}
-		})
-	}
-	long := j.rule(check("", "", "status.x == '"+strings.Repeat("x", 4000)+"'", "", "").HealthCheckExpressions)
-	if _, _, err := long(map[string]any{}); err == nil || len(err.Error()) > longestReason+3 {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestRulesStayTheSame(t *testing.T) {
-	j, owner := newJudges(), apply.Owner{Name: "a"}
-	of := func(current string) *apply.Rules {
-		rules, err := j.of(owner, []api.CustomHealthCheck{check("v1", "ConfigMap", current, "", "")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return rules
-	}
-	first := of("true")
-	if of("true") != first || of("false") == first {
-		t.Error("rules are the same as long as the expressions are")
-	}
-	if rules, err := j.of(owner, nil); rules != nil || err != nil || len(j.rules) != 0 {
-		t.Error("the rules are still kept", rules, err)
-	}
-	of("true")
-	j.forget(owner)
-	if len(j.rules) != 0 {
-		t.Error("the rules are still kept")
 	}
 }
 

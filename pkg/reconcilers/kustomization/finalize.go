@@ -22,8 +22,8 @@ func (r *reconciler) Finalize(ctx context.Context, obj *v1.Kustomization) error 
 	}
 	r.tenancy.forget(p.owner())
 	r.builds.Forget(render.Owner{Namespace: obj.Namespace, Name: obj.Name})
-	r.resyncs.forget(p.owner())
-	r.judges.forget(p.owner())
+	r.resyncs.Forget(p.owner())
+	r.judges.Forget(p.owner())
 	return nil
 }
 

@@ -15,9 +15,9 @@ import (
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/forecast"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/decrypt"
-	"github.com/fluxd/fluxd/pkg/sources/external"
 )
 
 // Objects returns the cached object of a kind and name, and whether there is
@@ -25,11 +25,6 @@ import (
 type Objects interface {
 	Get(kind schema.GroupKind, namespace, name string) (api.Object, bool)
 	SourceOf(kind schema.GroupKind, namespace, name string) (api.Source, bool)
-}
-
-// Externals opens the artifacts that others offer; [external.Fetcher] is one.
-type Externals interface {
-	Open(owner artifacts.Owner, a external.Artifact) (t *artifacts.Tree, release func(), err error)
 }
 
 // Configs reads Secrets and ConfigMaps live. The error of a missing one satisfies
@@ -57,7 +52,7 @@ type Options struct {
 	// looking again without having been woken.
 	RequeueDependency time.Duration
 	// Externals is for sources of the kind ExternalArtifact; nil refuses them.
-	Externals Externals
+	Externals consumer.Externals
 	// FullResync is how often everything is compared with the API server,
 	// whatever is remembered.
 	FullResync time.Duration
@@ -98,7 +93,7 @@ type ConfigMapName struct{ Namespace, Name string }
 func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, appliers *clusters.Clusters, objects Objects, configs Configs, bus Publisher, o Options) reconcilers.Plugin {
 	r := &reconciler{
 		store: store, builder: builder, builds: builds, tenancy: tenancyOf(appliers),
-		objects: objects, configs: configs, bus: bus, options: o, resyncs: newResyncs(o.FullResync), judges: newJudges(),
+		objects: objects, configs: configs, bus: bus, options: o, resyncs: consumer.NewResyncs(o.FullResync), judges: consumer.NewJudges(apply.NewRules),
 	}
 	return reconcilers.For(api.KustomizationGVK, r, reconcilers.Options{
 		Workers: o.Workers, Finalizer: true,
@@ -141,15 +136,15 @@ type reconciler struct {
 	configs Configs
 	bus     Publisher
 	options Options
-	resyncs *resyncs
-	judges  *judges
+	resyncs *consumer.Resyncs
+	judges  *consumer.Judges[*apply.Rules]
 }
 
 // References implements [reconcilers.Reconciler].
 func (r *reconciler) References(obj *v1.Kustomization) []reconcilers.Ref {
 	refs := make([]reconcilers.Ref, 0, 1+len(obj.Spec.DependsOn))
 	refs = append(refs, sourceRef(obj))
-	refs = append(refs, kubeConfigRefs(obj)...)
+	refs = append(refs, consumer.KubeConfigRefs(obj.Namespace, obj.Spec.KubeConfig)...)
 	for _, d := range obj.Spec.DependsOn {
 		ref := dependencyRef(obj, d)
 		self := ref.Namespace == obj.Namespace && ref.Name == obj.Name

@@ -11,6 +11,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/forecast"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 )
 
 // Preview implements [reconcilers.Previewer]. It takes the steps of a run as far as
@@ -87,7 +88,7 @@ func (f *foresight) sound() (reconcilers.Ref, error) {
 	if err := f.expressions(); err != nil {
 		return reconcilers.Ref{}, err
 	}
-	if err := f.readyExprs(); err != nil {
+	if err := consumer.CheckReady(f.judges.Compiler, f.obj.Spec.DependsOn); err != nil {
 		return reconcilers.Ref{}, err
 	}
 	if _, err := f.needed(); err != nil {

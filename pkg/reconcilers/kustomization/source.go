@@ -6,10 +6,10 @@ import (
 	"fmt"
 
 	"github.com/fluxd/fluxd/pkg/api"
-	"github.com/fluxd/fluxd/pkg/api/conditions"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 )
 
 // sourceRef names the source of obj.
@@ -75,7 +75,7 @@ func (p *pass) source() (*api.Artifact, error) {
 
 // dependencies waits for the first one that is not ready.
 func (p *pass) dependencies(ctx context.Context, artifact *api.Artifact) error {
-	if err := p.readyExprs(); err != nil {
+	if err := consumer.CheckReady(p.judges.Compiler, p.obj.Spec.DependsOn); err != nil {
 		return err
 	}
 	for _, d := range p.obj.Spec.DependsOn {
@@ -97,16 +97,11 @@ func (p *pass) dependency(ctx context.Context, dependency api.DependencyReferenc
 	if !ok {
 		return fmt.Errorf("dependency '%s' is not a Kustomization", name)
 	}
-	if dependency.ReadyExpr != "" {
-		if err := p.askedReady(ctx, dependency, d); err != nil {
-			return err
-		}
-		if !p.options.AdditiveReadyExpr {
-			return nil
-		}
+	if err := consumer.Ready(ctx, p.judges.Compiler, dependency, p.obj, d, p.options.AdditiveReadyExpr); err != nil {
+		return err
 	}
-	if d.Generation != d.Status.ObservedGeneration || !conditions.IsTrue(d.Status.Conditions, api.ConditionReady) {
-		return fmt.Errorf("dependency '%s' is not ready", name)
+	if dependency.ReadyExpr != "" && !p.options.AdditiveReadyExpr {
+		return nil
 	}
 	if sourceRef(d) == sourceRef(p.obj) && d.Status.LastAppliedRevision != artifact.Revision {
 		return fmt.Errorf("dependency '%s' revision is not up to date", name)

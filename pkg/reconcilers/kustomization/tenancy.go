@@ -7,15 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/fault"
-	"github.com/fluxd/fluxd/pkg/reconcilers"
 )
 
 // tenancy says who applies for an object; [clusters.Clusters] knows.
@@ -41,22 +38,6 @@ func tenancyOf(c *clusters.Clusters) tenancy {
 // identity is what spec says about who applies.
 func identity(obj *v1.Kustomization) clusters.Identity {
 	return clusters.Identity{Account: obj.Spec.ServiceAccountName, KubeConfig: obj.Spec.KubeConfig}
-}
-
-// kubeConfigRefs names what leads to another cluster.
-func kubeConfigRefs(obj *v1.Kustomization) []reconcilers.Ref {
-	k := obj.Spec.KubeConfig
-	if k == nil {
-		return nil
-	}
-	var refs []reconcilers.Ref
-	if k.SecretRef != nil {
-		refs = append(refs, reconcilers.NewRef(schema.GroupKind{Kind: "Secret"}, obj.Namespace, k.SecretRef.Name))
-	}
-	if k.ConfigMapRef != nil {
-		refs = append(refs, reconcilers.NewRef(schema.GroupKind{Kind: "ConfigMap"}, obj.Namespace, k.ConfigMapRef.Name))
-	}
-	return refs
 }
 
 // connectRecheck is how long to wait while another object finds out whether the

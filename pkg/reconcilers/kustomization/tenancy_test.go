@@ -15,6 +15,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 )
 
 func bySecret(name string) *api.KubeConfigReference {
@@ -54,7 +55,7 @@ func TestKubeConfigRefs(t *testing.T) {
 			w := &world{t: t}
 			obj := &v1.Kustomization{}
 			obj.Namespace, obj.Spec.KubeConfig = "apps", c.ref
-			w.want("references", kubeConfigRefs(obj), c.want)
+			w.want("references", consumer.KubeConfigRefs(obj.Namespace, obj.Spec.KubeConfig), c.want)
 		})
 	}
 }

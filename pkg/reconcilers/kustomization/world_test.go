@@ -30,6 +30,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/forecast"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
+	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
 )
@@ -360,7 +361,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, cluster: newCluster(), folder: &folder{}, configs: &configs{data: map[string]map[string]string{}}, store: store, objects: map[reconcilers.Ref]api.Object{}}
 	w.r = &reconciler{
 		store: store, builder: w.folder, builds: render.NewCache(0, nil), tenancy: w.tenancy(), objects: w, configs: w.configs, bus: w,
-		options: Options{RequeueDependency: 30 * time.Second, StrictSubstitution: true}, resyncs: newResyncs(time.Hour), judges: newJudges(),
+		options: Options{RequeueDependency: 30 * time.Second, StrictSubstitution: true}, resyncs: consumer.NewResyncs(time.Hour), judges: consumer.NewJudges(apply.NewRules),
 	}
 	w.ks = &v1.Kustomization{}
 	w.ks.Namespace, w.ks.Name, w.ks.Generation, w.ks.Finalizers = "flux-system", "app", 1, []string{api.Finalizer}

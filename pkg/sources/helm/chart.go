@@ -28,6 +28,10 @@ type Chart struct {
 // Identity returns the name and version of the chart.
 func (c *Chart) Identity() Identity { return Identity{c.chart.Metadata.Name, c.chart.Metadata.Version} }
 
+// Stored returns the chart in the form of Helm. It shares everything with c, which is not
+// to be used any more.
+func (c *Chart) Stored() *chart.Chart { return c.chart }
+
 // Inspect reads what a packaged chart says that it is, and makes sure that it can be
 // unpacked safely and completely. The rest is not parsed.
 func Inspect(ctx context.Context, archive []byte, l Limits) (Identity, error) {

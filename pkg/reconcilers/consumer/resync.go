@@ -1,4 +1,4 @@
-package kustomization
+package consumer
 
 import (
 	"math/rand/v2"
@@ -8,22 +8,23 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply"
 )
 
-// resyncs says when an owner's objects are to be compared with the API server,
+// Resyncs say when an owner's objects are to be compared with the API server,
 // whatever is remembered of them: a safety net below the live records.
-type resyncs struct {
+type Resyncs struct {
 	every time.Duration
 
 	mu   sync.Mutex // guards next
 	next map[apply.Owner]time.Time
 }
 
-func newResyncs(every time.Duration) *resyncs {
-	return &resyncs{every: every, next: make(map[apply.Owner]time.Time)}
+// NewResyncs returns resyncs at an interval, give or take; zero is never.
+func NewResyncs(every time.Duration) *Resyncs {
+	return &Resyncs{every: every, next: make(map[apply.Owner]time.Time)}
 }
 
-// due says whether it is time, and if so sets the next one. The first time is
+// Due says whether it is time, and if so sets the next one. The first time is
 // never due: what is not remembered is compared anyway.
-func (r *resyncs) due(owner apply.Owner, now time.Time) bool {
+func (r *Resyncs) Due(owner apply.Owner, now time.Time) bool {
 	if r.every <= 0 {
 		return false
 	}
@@ -37,7 +38,8 @@ func (r *resyncs) due(owner apply.Owner, now time.Time) bool {
 	return known
 }
 
-func (r *resyncs) forget(owner apply.Owner) {
+// Forget drops what is known of an owner.
+func (r *Resyncs) Forget(owner apply.Owner) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.next, owner)
