@@ -82,6 +82,12 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 	if err != nil {
 		return nil, explain(ctx, v, t, err)
 	}
+	if resources.Size() == 0 {
+		v.read = 0
+		if err := refuseBlank(v, t.manifests); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.check(ctx, g, dir, o, resources); err != nil {
 		return nil, err
 	}
@@ -134,7 +140,7 @@ func explain(ctx context.Context, v *view, t target, err error) error {
 	}); e == nil && why != nil {
 		return why
 	}
-	return fmt.Errorf("kustomize build failed: %w", err)
+	return fmt.Errorf("kustomize build failed: %w", steadyError{err})
 }
 
 // documents encodes what was built. Errors never quote an object.

@@ -128,7 +128,6 @@ func TestBuildOrder(t *testing.T) {
 			want:  []string{"ConfigMap//a"},
 		},
 		"nothing":                                 {files: map[string]string{"readme.md": "x"}, want: nil},
-		"a folder of nothing but comments":        {files: map[string]string{"a.yaml": "# nothing\n---\n"}, want: nil},
 		"a kustomization.yaml that wants nothing": {files: map[string]string{"kustomization.yaml": "resources: []\n"}, want: nil},
 		"an empty kustomization.yaml and a component of the spec": {
 			files: map[string]string{
