@@ -87,6 +87,24 @@ func TestClusters(t *testing.T) {
 	}
 }
 
+// Whom the token of an account is for may be said, where a cloud has been told to expect
+// somebody else.
+func TestAudiencesOfClusters(t *testing.T) {
+	w := newClusters(t)
+	r := roleAccount(w)
+	r.Audiences = []string{"our-clusters"}
+	if _, err := w.ClusterToken(t.Context(), r, eks); !errors.Is(err, identity.ErrRefused) {
+		t.Fatalf("got %v", err) // this AWS has not been told
+	}
+	if got := w.fake.Owner(w.fake.Calls()[0].Form.Get("WebIdentityToken")); got != "cluster token of apps/sa for our-clusters" {
+		t.Errorf("AWS was shown the %s", got)
+	}
+	r.Audiences = nil
+	if _, err := w.ClusterToken(t.Context(), r, eks); err != nil {
+		t.Error(err)
+	}
+}
+
 // A token of EKS is for one cluster and a quarter of an hour, of which it is used for
 // most.
 func TestEKSTokens(t *testing.T) {

@@ -79,7 +79,7 @@ func (a *asked) begin(key string) (*question, error) {
 
 // answered says whether an error is somebody's answer.
 func answered(err error) bool {
-	for _, answer := range []error{identity.ErrRefused, identity.ErrConfig, identity.ErrNoAccount, identity.ErrObjectLevelDisabled} {
+	for _, answer := range []error{identity.ErrRefused, identity.ErrConfig, identity.ErrNoAccount, identity.ErrNoDefaultAccount, identity.ErrObjectLevelDisabled} {
 		if errors.Is(err, answer) {
 			return true
 		}

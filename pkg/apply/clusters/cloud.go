@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/rest"
@@ -49,7 +50,8 @@ func (c *Clusters) cloudRoute(ctx context.Context, owner apply.Owner, p identity
 	}
 	name := data[api.KubeConfigKeyCluster]
 	who := identity.Request{
-		Provider: p, Namespace: owner.Namespace, ServiceAccount: account,
+		Provider: p, Namespace: owner.Namespace, Audiences: audiencesOf(data[api.KubeConfigKeyAudiences]),
+		ServiceAccount: data[api.KubeConfigKeyServiceAccountName], DefaultAccount: c.cfg.DefaultKubeconfigAccount,
 		For: identity.Object{Kind: c.cfg.Kind, Namespace: owner.Namespace, Name: owner.Name, Operation: "fetch_kubeconfig"},
 	}
 	at := identity.Endpoint{CA: []byte(data[api.KubeConfigKeyCACert])}
@@ -64,7 +66,7 @@ func (c *Clusters) cloudRoute(ctx context.Context, owner apply.Owner, p identity
 		}
 	}
 	if account == "" || at.Address == "" || len(at.CA) == 0 {
-		if at, err = c.locate(ctx, who, name, at); err != nil {
+		if at, err = c.locate(ctx, who, account, name, at); err != nil {
 			return route{}, err
 		}
 	}
@@ -74,7 +76,7 @@ func (c *Clusters) cloudRoute(ctx context.Context, owner apply.Owner, p identity
 	}
 	key := []string{"cloud", string(p), name, at.Address, string(at.CA), account}
 	if account != "" {
-		key = append(key, owner.Namespace)
+		key = slices.Concat(key, []string{owner.Namespace}, who.Audiences)
 	}
 	return route{
 		key: digest(key...), config: config,
@@ -96,8 +98,8 @@ func configOf(at identity.Endpoint) (*rest.Config, error) {
 
 // locate asks a cloud where a cluster is, and completes what is known already. As the
 // process, only the answer counts.
-func (c *Clusters) locate(ctx context.Context, who identity.Request, name string, known identity.Endpoint) (identity.Endpoint, error) {
-	found, err := c.asked.ask(digest(string(who.Provider), name, who.Namespace, who.ServiceAccount), func() ([]identity.Endpoint, error) {
+func (c *Clusters) locate(ctx context.Context, who identity.Request, account, name string, known identity.Endpoint) (identity.Endpoint, error) {
+	found, err := c.asked.ask(digest(string(who.Provider), name, who.Namespace, account), func() ([]identity.Endpoint, error) {
 		return c.cfg.Clouds.Endpoints(ctx, who, name)
 	})
 	if err != nil {
@@ -112,7 +114,7 @@ func (c *Clusters) locate(ctx context.Context, who identity.Request, name string
 		if known.Address != "" && one.Address != known.Address {
 			continue
 		}
-		if len(known.CA) > 0 && who.ServiceAccount != "" {
+		if len(known.CA) > 0 && account != "" {
 			one.CA = known.CA
 		}
 		return one, nil

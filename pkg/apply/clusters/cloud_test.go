@@ -141,17 +141,17 @@ func TestMistakesAboutClouds(t *testing.T) {
 		data   []string
 		change func(*Config)
 	}{
-		in + "cluster: invalid configuration: '' is not a cluster of the provider aws":                              {data: []string{"provider", "aws"}},
-		in + "cluster: invalid configuration: '" + eks + "' is not a cluster of the provider gcp":                   {data: []string{"provider", "gcp", "cluster", eks}},
-		in + "address: it is not an https:// URL":                                                                   {data: []string{"provider", "aws", "cluster", eks, "address", "http://a.test"}},
-		in + "serviceAccountName: the ObjectLevelWorkloadIdentity feature gate is disabled":                         {data: []string{"provider", "aws", "cluster", eks, "serviceAccountName", "tenant"}, change: func(c *Config) { c.ObjectLevel = false }},
-		in + `serviceAccountName: "a:b" in namespace "apps": not the name of a service account`:                     {data: []string{"provider", "aws", "cluster", eks, "serviceAccountName", "a:b"}},
-		in + "failed to get service account 'apps/none': the service account does not exist":                        {data: []string{"provider", "azure", "cluster", aks, "serviceAccountName", "none"}},
-		in + "failed to get service account 'apps/common': the service account does not exist":                      {data: []string{"provider", "azure", "cluster", aks}, change: func(c *Config) { c.DefaultKubeconfigAccount = "common" }},
-		in + "describe the GKE cluster " + gke + "2: refused: container.googleapis.com answered 404":                {data: []string{"provider", "gcp", "cluster", gke + "2"}},
-		in + "ca.crt: it is no certificate in PEM":                                                                  {data: []string{"provider", "aws", "cluster", eks, "serviceAccountName", "tenant", "ca.crt", "swordfish"}},
-		in + "invalid configuration: identities of clouds are not available":                                        {data: []string{"provider", "aws", "cluster", eks}, change: func(c *Config) { c.Clouds = nil }},
-		in + "invalid configuration: service account 'apps/bare': the annotation azure.workload.identity/tenant-id": {data: []string{"provider", "azure", "cluster", aks, "serviceAccountName", "bare"}},
+		in + "cluster: invalid configuration: '' is not a cluster of the provider aws":                                                   {data: []string{"provider", "aws"}},
+		in + "cluster: invalid configuration: '" + eks + "' is not a cluster of the provider gcp":                                        {data: []string{"provider", "gcp", "cluster", eks}},
+		in + "address: it is not an https:// URL":                                                                                        {data: []string{"provider", "aws", "cluster", eks, "address", "http://a.test"}},
+		in + "serviceAccountName: the ObjectLevelWorkloadIdentity feature gate is disabled":                                              {data: []string{"provider", "aws", "cluster", eks, "serviceAccountName", "tenant"}, change: func(c *Config) { c.ObjectLevel = false }},
+		in + `serviceAccountName: "a:b" in namespace "apps": not the name of a service account`:                                          {data: []string{"provider", "aws", "cluster", eks, "serviceAccountName", "a:b"}},
+		in + "failed to get service account 'apps/none': the service account does not exist":                                             {data: []string{"provider", "azure", "cluster", aks, "serviceAccountName", "none"}},
+		in + "failed to get service account 'apps/common': the specified default service account does not exist in the object namespace": {data: []string{"provider", "azure", "cluster", aks}, change: func(c *Config) { c.DefaultKubeconfigAccount = "common" }},
+		in + "describe the GKE cluster " + gke + "2: refused: container.googleapis.com answered 404":                                     {data: []string{"provider", "gcp", "cluster", gke + "2"}},
+		in + "ca.crt: it is no certificate in PEM":                                                                                       {data: []string{"provider", "aws", "cluster", eks, "serviceAccountName", "tenant", "ca.crt", "swordfish"}},
+		in + "invalid configuration: identities of clouds are not available":                                                             {data: []string{"provider", "aws", "cluster", eks}, change: func(c *Config) { c.Clouds = nil }},
+		in + "invalid configuration: service account 'apps/bare': the annotation azure.workload.identity/tenant-id":                      {data: []string{"provider", "azure", "cluster", aks, "serviceAccountName", "bare"}},
 	} {
 		s := newSky(t, func(cfg *Config) {
 			if c.change != nil {
