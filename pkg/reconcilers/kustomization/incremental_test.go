@@ -27,7 +27,7 @@ var gardenSeed = flag.Uint64("garden-seed", 0, "seed of the random trees; 0 mean
 // Whatever changes, a build that remembers yields what one does that remembers nothing,
 // and it builds only if it would see something else.
 func TestIncrementalBuilds(t *testing.T) {
-	const gardens, seasons = 20, 30
+	const gardens, seasons = 12, 30
 	before := http.DefaultTransport
 	http.DefaultTransport = kustomize.NoNetwork{} // as in the program, or no transformer is built
 	t.Cleanup(func() { http.DefaultTransport = before })
