@@ -135,6 +135,21 @@ func TestTheProcessIsNotLent(t *testing.T) {
 	}
 }
 
+// Whom a cloud refuses a token, sends nothing to its clusters; once it has one, it goes
+// on at once.
+func TestTokenIsRefused(t *testing.T) {
+	s := newSky(t)
+	s.fake.Handle("sts.eu-west-1.amazonaws.com", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusForbidden) })
+	id := s.leads("provider", "aws", "cluster", eks, "serviceAccountName", "tenant", "address", s.at.Address, "ca.crt", string(s.at.CA))
+	err := s.apply(owner("a"), id)
+	if !errors.Is(err, identity.ErrRefused) || !strings.Contains(err.Error(), "get a token for the cluster: ") {
+		t.Errorf("got %v", err)
+	}
+	equal(t, "requests", 0, s.there.requests())
+	s.fake.Handle("sts.eu-west-1.amazonaws.com", nil)
+	s.must(owner("a"), id)
+}
+
 func TestMistakesAboutClouds(t *testing.T) {
 	in := "KubeConfig configmap 'apps/there': "
 	for want, c := range map[string]struct {
