@@ -40,7 +40,7 @@ func (d *daemon) previewPlugins(w preview.World) (plugins []reconcilers.Plugin, 
 	applied := d.parts.apply
 	applied.NoWatch = true // it looks once
 	applied.Wake = func(apply.Owner, time.Duration) {}
-	deps.Clusters = d.tenancy(d.parts.reader, applied)
+	deps.Clusters = d.tenancy(api.KustomizationKind, d.parts.reader, d.parts.clouds, applied)
 	return all.Plugins(deps), func() {
 		deps.Clusters.Close()
 		d.server.thrift.worked()
