@@ -1,7 +1,6 @@
 package release
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -317,11 +317,7 @@ func (p *plane) put(path string, live, obj *unstructured.Unstructured, dry bool)
 	return obj.DeepCopy()
 }
 
-func same(a, b *unstructured.Unstructured) bool {
-	x, _ := json.Marshal(a.Object)
-	y, _ := json.Marshal(b.Object)
-	return bytes.Equal(x, y)
-}
+func same(a, b *unstructured.Unstructured) bool { return reflect.DeepEqual(a.Object, b.Object) }
 
 func (p *plane) patch(path string, live *unstructured.Unstructured, r *http.Request, body []byte, dry bool) (any, error) {
 	manager := r.URL.Query().Get("fieldManager")
@@ -382,12 +378,19 @@ func (p *plane) updated(live, obj *unstructured.Unstructured, r *http.Request) *
 	return timeless(p.manager(gvk).UpdateNoErrors(live.DeepCopy(), obj, manager).(*unstructured.Unstructured))
 }
 
+// managers are the field managers of all planes by kind: they keep nothing.
+var managers sync.Map
+
 func (p *plane) manager(gvk schema.GroupVersionKind) *managedfields.FieldManager {
+	if fm, ok := managers.Load(gvk); ok {
+		return fm.(*managedfields.FieldManager)
+	}
 	fm, err := managedfields.NewDefaultCRDFieldManager(managedfields.NewDeducedTypeConverter(), untyped{}, untyped{}, untyped{},
 		gvk, gvk.GroupVersion(), "", nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	managers.Store(gvk, fm)
 	return fm
 }
 

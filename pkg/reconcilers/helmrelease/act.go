@@ -8,6 +8,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 	"github.com/fluxd/fluxd/pkg/apply/release"
+	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/fault"
 )
 
@@ -38,6 +39,9 @@ func (p *pass) act(ctx context.Context, a action, to *v2.Snapshot) error {
 	step, err := p.start(ctx, a, to)
 	if (a == install || a == upgrade) && step.Action != "" {
 		p.acknowledge() // when it ends the spec may be another one
+	}
+	if step.Waiting != nil && len(p.warnings) > 0 {
+		p.publish(events.Info, api.ReasonProgressing, running(a, timeoutOf(p.obj, a))+warned(p.warnings), p.ofAttempt())
 	}
 	return p.advance(ctx, a, step, err)
 }

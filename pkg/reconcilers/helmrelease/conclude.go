@@ -22,7 +22,7 @@ func (p *pass) conclude(a action, before *sighting, step release.Step) error {
 	if step.Inventory != nil {
 		p.obj.Status.Inventory = &api.ResourceInventory{Entries: step.Inventory.Refs()}
 	}
-	p.warn(step.Warnings)
+	p.warnings = append(p.warnings, step.Warnings...)
 	switch a {
 	case install, upgrade:
 		p.released(a, step)
@@ -37,12 +37,6 @@ func (p *pass) conclude(a action, before *sighting, step release.Step) error {
 		p.unlocked(before, step)
 	}
 	return nil
-}
-
-func (p *pass) warn(warnings []string) {
-	for _, text := range warnings {
-		p.publish(events.Error, api.ReasonNamespaceCheckSkipped, text, nil)
-	}
 }
 
 // verdictOf returns how a condition tells of an end, and how loud.
@@ -65,12 +59,12 @@ func (p *pass) released(a action, step release.Step) {
 		p.countFailure(a)
 		text := attemptFailed(a, p.obj, latest.Chart(), step.Failure)
 		p.set(api.ConditionReleased, metav1.ConditionFalse, bad, text)
-		p.publish(events.Error, bad, text+lastLogs(step.Logs), ofSnapshot(latest))
+		p.publish(events.Error, bad, text+lastLogs(step.Logs)+warned(p.warnings), ofSnapshot(latest))
 		return
 	}
 	text := succeeded(a.String(), latest)
 	p.set(api.ConditionReleased, metav1.ConditionTrue, good, text)
-	p.publish(events.Info, good, text, ofSnapshot(latest))
+	p.publish(events.Info, good, text+warned(p.warnings), ofSnapshot(latest))
 	if p.obj.GetTest().Enable && !latest.HasBeenTested() {
 		p.set(api.ConditionTestSuccess, metav1.ConditionUnknown, api.ReasonAwaitingTests, awaitingTests(latest))
 	}
@@ -135,7 +129,7 @@ func (p *pass) remedied(a action, step release.Step) {
 	if step.Failure != nil {
 		logs = lastLogs(step.Logs)
 	}
-	p.publish(severity, reason, text+logs, of)
+	p.publish(severity, reason, text+logs+warned(step.Warnings), of)
 }
 
 // rollbackTarget returns the snapshot that the last rollback has gone back to, or would.
@@ -172,12 +166,12 @@ func (p *pass) tellUninstall(latest *v2.Snapshot, step release.Step) {
 	if step.Failure != nil {
 		text := revisionFailed("uninstall", latest, step.Failure)
 		p.set(api.ConditionReleased, metav1.ConditionFalse, api.ReasonUninstallFailed, text)
-		p.publish(events.Error, api.ReasonUninstallFailed, text+lastLogs(step.Logs), ofSnapshot(latest))
+		p.publish(events.Error, api.ReasonUninstallFailed, text+lastLogs(step.Logs)+warned(step.Warnings), ofSnapshot(latest))
 		return
 	}
 	text := succeeded("uninstall", latest)
 	p.set(api.ConditionReleased, metav1.ConditionFalse, api.ReasonUninstallSucceeded, text)
-	p.publish(events.Info, api.ReasonUninstallSucceeded, text, ofSnapshot(latest))
+	p.publish(events.Info, api.ReasonUninstallSucceeded, text+warned(step.Warnings), ofSnapshot(latest))
 }
 
 // unlocked takes in how a release that was pending has been freed.

@@ -110,4 +110,13 @@ func lastLogs(logs []release.Log) string {
 	return "\n\nLast Helm logs:\n\n" + strings.Join(lines, "\n")
 }
 
+// warned returns what is to be said beside the outcome of an action, a line each.
+func warned(warnings []string) string {
+	text := ""
+	for _, w := range warnings {
+		text += "\nwarning: " + w
+	}
+	return text
+}
+
 func logLine(l release.Log) string { return l.Time.Format(time.RFC3339Nano) + ": " + l.Text }

@@ -46,6 +46,8 @@ type pass struct {
 	seen *sighting
 	// acted says that something was done with the release in this run.
 	acted bool
+	// warnings are what is to be told beside the outcome of an action.
+	warnings []string
 	// underway says that an action waits.
 	underway bool
 }

@@ -74,7 +74,8 @@ func (p *pass) definitions(ctx context.Context, t release.Target, r release.Rend
 	if err != nil {
 		err = fmt.Errorf("failed to apply CustomResourceDefinitions: %w", err)
 	}
-	return release.Step{Waiting: step.Waiting, Warnings: step.Warnings, Logs: step.Logs}, err
+	p.warnings = append(p.warnings, step.Warnings...)
+	return release.Step{Waiting: step.Waiting, Logs: step.Logs}, err
 }
 
 // render renders the chart for a revision.
@@ -97,6 +98,7 @@ func (p *pass) render(ctx context.Context, in helm.Input) (release.Rendered, err
 	if err != nil {
 		return release.Rendered{}, err
 	}
+	p.warnings = append(p.warnings, out.Warnings...)
 	rendered := release.Rendered{
 		Chart: out.Chart, Values: out.Values, Manifest: out.Manifest, Hooks: out.Hooks, Notes: out.Notes,
 	}
