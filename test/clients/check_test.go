@@ -1,10 +1,6 @@
 package clients
 
-import (
-	"testing"
-
-	"github.com/fluxd/fluxd/test/harness/world"
-)
+import "testing"
 
 func TestCheck(t *testing.T) {
 	w := newFluxWorld(t, nil)
@@ -38,19 +34,4 @@ func TestInstallAsks(t *testing.T) {
 	if got := w.Kubectl("-n", namespace, "get", "deployments", "-o", "name"); got != "deployment.apps/fluxd" {
 		t.Errorf("Deployments: %s", got)
 	}
-}
-
-// What the command line migrates is at its newest version, and nothing is reconciled
-// for it.
-func TestMigrate(t *testing.T) {
-	w := newFluxWorld(t, files{"app/config.yaml": configMap("config", "1")})
-	w.git("repo")
-	w.kustomization("app", "repo", "./app")
-	before := w.Wait(kustomizations, "app", ready)
-	out := w.flux("migrate")
-	says(t, out, "✔ Kustomization/"+w.Namespace+"/app migrated to version v1", "✔ custom resources migrated successfully")
-	after := w.Get(kustomizations, "app")
-	world.Equal(t, "status", before.Object["status"], after.Object["status"])
-	world.Equal(t, "generation", before.GetGeneration(), after.GetGeneration())
-	lacks(t, out, "✗")
 }

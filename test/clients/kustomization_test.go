@@ -27,6 +27,11 @@ func TestKustomization(t *testing.T) {
 	world.Equal(t, "header", "NAME", table[:4])
 	world.Equal(t, "row", []string{"app", short(revision), "False", "True", "Applied revision: " + short(revision)}, row(t, table, "app"))
 
+	exported := w.flux("export", "kustomization", "app")
+	says(t, exported, "kind: Kustomization", "name: app", "namespace: "+w.Namespace, "spec:", "healthChecks:", "interval: 10m0s", "path: ./app", "prune: true", "sourceRef:")
+	lacks(t, exported, "status:", "managedFields", "finalizers")
+	world.Equal(t, "export of all", exported, w.flux("export", "ks", "--all"))
+
 	says(t, w.flux("suspend", "kustomization", "app"), "✔ kustomization suspended")
 	suspended := w.Get(kustomizations, "app")
 	says(t, w.refused("reconcile", "kustomization", "app"), "✗ resource is suspended")

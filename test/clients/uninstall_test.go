@@ -55,6 +55,7 @@ func TestUninstall(t *testing.T) {
 	w.Create(w.Manifest("helm.toolkit.fluxcd.io/v2", "HelmRelease", "release", "chart: {spec: {chart: web, sourceRef: {kind: HelmRepository, name: charts}}}"))
 	w.Wait(kustomizations, "app", ready)
 	w.Wait(api.HelmReleaseGVR, "release", harness.Ready)
+	w.migrate()
 	before := w.Get(harness.ConfigMaps, "config")
 
 	says(t, w.flux("uninstall", "--dry-run", "--namespace="+namespace), "✔ Deployment/"+namespace+"/fluxd deleted (dry run)", "✔ uninstall finished")
@@ -95,4 +96,18 @@ func TestUninstall(t *testing.T) {
 	if _, err := c.Wait(gone, harness.Namespaces, "", w.Namespace, harness.Gone); err != nil {
 		t.Error(err)
 	}
+}
+
+// migrate has the command line bring everything to the newest versions, at which it is:
+// nothing is reconciled for that. It needs a cluster on which nothing is deleted meanwhile.
+func (w clients) migrate() {
+	w.T.Helper()
+	before := w.Get(kustomizations, "app")
+	out := w.flux("migrate")
+	says(w.T, out, "✔ Kustomization/"+w.Namespace+"/app migrated to version v1", "✔ custom resources migrated successfully")
+	says(w.T, out, "✔ HelmRelease/"+w.Namespace+"/release migrated to version v2")
+	lacks(w.T, out, "✗")
+	after := w.Get(kustomizations, "app")
+	world.Equal(w.T, "status", before.Object["status"], after.Object["status"])
+	world.Equal(w.T, "generation", before.GetGeneration(), after.GetGeneration())
 }

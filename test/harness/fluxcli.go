@@ -27,9 +27,8 @@ var fluxModule = program.Module{
 
 // FluxCLI returns the path of the released flux command line: the one that FLUX_CLI
 // names, the one in the folder PEER_BIN, or the one in the cache, which is built first
-// if need be. Where CI is set it is
-// not built, since that takes longer than all the tests that need it. Progress is told
-// in lines while there is a wait.
+// if need be. Where CI is set it is not built, since that takes longer than all the
+// tests that need it. Progress is told in lines while there is a wait.
 func FluxCLI(ctx context.Context, progress io.Writer) (string, error) {
 	if path := os.Getenv("FLUX_CLI"); path != "" {
 		if _, err := os.Stat(path); err != nil {
