@@ -7,6 +7,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/door"
 	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/explain"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/preview"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -61,5 +62,6 @@ func (d *daemon) openAPI() error {
 		return err
 	}
 	d.server.api.Handle(preview.Path, preview.NewHandler(previews))
+	d.server.api.Handle(explain.URLPath, d.explanations())
 	return d.server.listen("--api-addr", d.options.apiAddr, door.New(door.Config{Reviewer: reviewer}).Wrap(d.server.api))
 }
