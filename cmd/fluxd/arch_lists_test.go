@@ -85,6 +85,11 @@ func needed() map[string][]string {
 		"/events":     {"create", "patch"},
 		// Tokens of ServiceAccounts are for those who switch their use on.
 		"/serviceaccounts": {"get", "impersonate"},
+
+		"apiextensions.k8s.io/customresourcedefinitions": {"get"},
+		// Callers of the API.
+		"authentication.k8s.io/tokenreviews":        {"create"},
+		"authorization.k8s.io/subjectaccessreviews": {"create"},
 	}
 	for _, r := range api.Resources() {
 		rights[r.Name.Group+"/"+r.Name.Resource] = []string{"get", "list", "patch", "watch"}

@@ -22,6 +22,7 @@ type options struct {
 	burst      int
 
 	metricsAddr, healthAddr, eventsAddr string
+	apiAddr                             string
 	recordEvents, pprof                 bool
 	logLevel, logEncoding               string
 
@@ -102,6 +103,7 @@ func (o *options) registerProcess(f *pflag.FlagSet) {
 	f.IntVar(&o.burst, "kube-api-burst", o.burst, "requests to the API server that may exceed --kube-api-qps for a moment")
 	f.StringVar(&o.metricsAddr, "metrics-addr", envOr("METRICS_ADDR", o.metricsAddr), "address of /metrics; 0 switches it off")
 	f.StringVar(&o.healthAddr, "health-addr", o.healthAddr, "address of /healthz and /readyz; 0 switches them off")
+	f.StringVar(&o.apiAddr, "api-addr", o.apiAddr, "address of the API for callers with a token of the cluster, such as 127.0.0.1:9292; empty serves none")
 	f.StringVar(&o.eventsAddr, "events-addr", envOr("EVENTS_ADDR", o.eventsAddr), "address that events are posted to; empty posts none")
 	f.BoolVar(&o.recordEvents, "record-events", o.recordEvents, "write Kubernetes events; without them every rollout costs the API server two or three writes less, and conditions say the same")
 	f.BoolVar(&o.pprof, "pprof", o.pprof, "serve /debug/pprof on the metrics address")

@@ -31,6 +31,8 @@ import (
 // parts are what the plugins are made of.
 type parts struct {
 	store    *artifacts.Store
+	reader   *kube.Reader
+	apply    apply.Config
 	clusters *clusters.Clusters
 	releases *clusters.Clusters // those that Helm releases are made in
 	foreign  *external.Fetcher  // nil without the feature gate
@@ -58,16 +60,17 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	if d.secrets, err = kube.NewSecrets(d.clients, reader, kube.Scope{Namespace: o.scopeNamespace()}); err != nil {
 		return nil, err
 	}
-	p := &parts{store: store}
+	p := &parts{store: store, reader: reader}
 	room := headroom(int64(o.artifactBudget) + int64(o.buildBudget))
-	p.clusters = d.tenancy(reader, apply.Config{
+	p.apply = apply.Config{
 		Manager:     api.ManagerKustomize,
 		Labels:      apply.Labels{Name: api.LabelKustomizationName, Namespace: api.LabelKustomizationNamespace},
 		MarkPrefix:  api.KustomizeGroup,
 		Concurrency: o.concurrent * o.concurrentSSA, OverrideManagers: o.overrideManagers,
 		StageKinds: o.stages(), MigrateAPIVersion: o.gates["MigrateAPIVersion"],
 		Wake: p.wakes(api.KustomizationGVK.GroupKind()),
-	})
+	}
+	p.clusters = d.tenancy(reader, p.apply)
 	releasing := release.ApplyConfig()
 	releasing.Concurrency, releasing.OverrideManagers = o.concurrent*o.concurrentSSA, o.overrideManagers
 	releasing.Wake = p.wakes(api.HelmReleaseGVK.GroupKind())

@@ -90,7 +90,7 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if err := d.buildEngine(); err != nil {
 		return nil, err
 	}
-	return d, d.offer()
+	return d, errors.Join(d.offer(), d.openAPI())
 }
 
 // watched returns the kinds whose objects are noticed.
@@ -125,7 +125,7 @@ func (d *daemon) buildEngine() error {
 			Jitter:   float64(o.jitterPercent) / 100,
 			MinRetry: o.minRetry, MaxRetry: o.maxRetry,
 		},
-		Watch:  d.watchConfig(),
+		Watch: d.watchConfig(), Abandoned: d.abandoned,
 		Ledger: ledger,
 		Grace:  o.grace,
 		Log:    d.log,
@@ -147,6 +147,20 @@ func (d *daemon) watchConfig() func(schema.GroupKind) {
 	}
 	return func(kind schema.GroupKind) { d.metadata.Want(kind) }
 }
+
+// abandoned says whether the definition of a kind is being deleted. When that cannot be
+// told it is not.
+func (d *daemon) abandoned(ctx context.Context, kind schema.GroupKind) bool {
+	for _, r := range api.Resources() {
+		if r.Kind.GroupKind() == kind {
+			gone, err := d.clients.Terminating(ctx, definitions, "", r.Name.Resource+"."+r.Name.Group)
+			return err == nil && gone
+		}
+	}
+	return false
+}
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
 // ledger opens the memory of crashes, which needs a directory that outlives the
 // process.

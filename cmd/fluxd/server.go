@@ -22,12 +22,17 @@ type server struct {
 	metrics   *events.Metrics
 	ready     atomic.Bool
 	listeners map[net.Listener]http.Handler
+	api       *http.ServeMux // what callers who were let in may ask for
+	thrift    *thrift
 }
 
 // newServer opens the addresses, so that one that is taken is an error at the
 // start.
 func newServer(o *options, log logr.Logger) (*server, error) {
-	s := &server{log: log, metrics: events.NewMetrics(), listeners: make(map[net.Listener]http.Handler)}
+	s := &server{
+		log: log, metrics: events.NewMetrics(), listeners: make(map[net.Listener]http.Handler),
+		api: http.NewServeMux(), thrift: &thrift{release: new(heap).release},
+	}
 	probes := http.NewServeMux()
 	probes.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	probes.HandleFunc("/readyz", s.readyz)
@@ -109,5 +114,5 @@ func (s *server) run(ctx context.Context) error {
 
 // observer is told what the engine does.
 func (s *server) observer() engine.Observer {
-	return observer{metrics: s.metrics, thrift: &thrift{release: new(heap).release}}
+	return observer{metrics: s.metrics, thrift: s.thrift}
 }

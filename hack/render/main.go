@@ -1,21 +1,20 @@
-// Command render writes what a kustomization builds into one file, with the image
-// of the Deployment replaced. It is how deploy/ becomes install.yaml:
+// Command render writes what a kustomization of deploy/ builds into one file, with
+// the image of the Deployment replaced. It is how deploy/ becomes install.yaml, by
+// the renderer that `fluxd install` has:
 //
 //	go run ./hack/render -image fluxd/fluxd:v1.0.0 -out dist/install.yaml deploy
 package main
 
 import (
-	"errors"
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"sigs.k8s.io/kustomize/api/filters/imagetag"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"github.com/fluxd/fluxd/pkg/install"
 )
 
 func main() {
@@ -55,39 +54,31 @@ func run(dir, image, out string) error {
 	return nil
 }
 
-// render builds the kustomization in dir and returns it as a stream of YAML
-// documents. An empty image leaves the images as they are.
+// render builds the kustomization in dir, deploy or a folder below it, and returns it
+// as a stream of YAML documents. An empty image leaves the images as they are.
 func render(dir, image string) ([]byte, error) {
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	root, below := split(dir)
+	ctx := context.Background()
+	objects, err := install.Build(ctx, os.DirFS(root), below)
 	if err != nil {
-		return nil, fmt.Errorf("build %s: %w", dir, err)
+		return nil, err
 	}
+	o := install.DefaultOptions("dev")
 	if image != "" {
-		replacement, err := parse(image)
-		if err != nil {
-			return nil, err
-		}
-		if err := built.ApplyFilter(imagetag.Filter{ImageTag: replacement, FsSlice: images}); err != nil {
-			return nil, fmt.Errorf("set the image: %w", err)
-		}
+		o.Image, o.Version = image, ""
 	}
-	return built.AsYaml()
+	if objects, err = o.Edit(objects); err != nil {
+		return nil, err
+	}
+	return install.Encode(objects)
 }
 
-// placeholder is the name of the image in deploy/.
-const placeholder = "fluxd/fluxd"
-
-// images says where an object names one.
-var images = types.FsSlice{{Path: "spec/template/spec/containers/image"}}
-
-// parse splits an image into name and tag. Clients of Flux read the tag, so there
-// must be one.
-func parse(image string) (types.Image, error) {
-	colon := strings.LastIndex(image, ":")
-	if colon <= strings.LastIndex(image, "/") || colon == len(image)-1 {
-		return types.Image{}, fmt.Errorf("image %q: %w", image, errNoTag)
+// split returns the folder that has everything that dir refers to, and where dir is in
+// there.
+func split(dir string) (root, below string) {
+	parts := strings.Split(filepath.ToSlash(filepath.Clean(dir)), "/")
+	if i := slices.Index(parts, "deploy"); i >= 0 {
+		return strings.Join(parts[:i+1], "/"), "./" + strings.Join(parts[i+1:], "/")
 	}
-	return types.Image{Name: placeholder, NewName: image[:colon], NewTag: image[colon+1:]}, nil
+	return dir, "."
 }
-
-var errNoTag = errors.New("no tag after the name")

@@ -196,20 +196,6 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-func TestImageNeedsATag(t *testing.T) {
-	for image, ok := range map[string]bool{
-		"fluxd/fluxd:v1":                true,
-		"registry.example:5000/fluxd:1": true,
-		"registry.example:5000/fluxd":   false,
-		"fluxd":                         false,
-		"fluxd:":                        false,
-	} {
-		if _, err := parse(image); (err == nil) != ok || (err != nil && !errors.Is(err, errNoTag)) {
-			t.Errorf("%s: %v", image, err)
-		}
-	}
-}
-
 func TestOtherRegistry(t *testing.T) {
 	manifests, err := render(deploy, "registry.example:5000/edge/fluxd:v1")
 	if err != nil {

@@ -67,6 +67,9 @@ func owns(set map[string]any, v any, path []string) bool {
 
 // paths returns the pointers of the set as token lists, sorted.
 func (p *pointers) paths() [][]string {
+	if p == nil {
+		return nil
+	}
 	var all [][]string
 	p.walk(nil, func(path []string) { all = append(all, slices.Clone(path)) })
 	slices.SortFunc(all, slices.Compare)

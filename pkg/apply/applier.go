@@ -36,7 +36,8 @@ type Config struct {
 	Mapper meta.RESTMapper
 	// Manager is the field manager of every write.
 	Manager string
-	// Labels are set on every object, and select what is watched.
+	// Labels are set on every object, and select what is watched. With NoWatch they may
+	// be empty: then nothing tells whose an object is.
 	Labels Labels
 	// MarkPrefix is that of the annotations and labels by which people steer single
 	// objects, such as kustomize.toolkit.fluxcd.io for .../prune: disabled.

@@ -26,7 +26,9 @@ func (p preparer) prepare(obj *unstructured.Unstructured) *ObjectError {
 		e := EntryOf(obj)
 		return &ObjectError{Entry: e, Text: e.String() + " " + ErrEncrypted.Error(), Err: ErrEncrypted}
 	}
-	setStrings(obj, "labels", map[string]string{p.labels.Name: p.owner.Name, p.labels.Namespace: p.owner.Namespace})
+	if p.labels.Name != "" {
+		setStrings(obj, "labels", map[string]string{p.labels.Name: p.owner.Name, p.labels.Namespace: p.owner.Namespace})
+	}
 	normalize(obj)
 	setStrings(obj, "labels", p.common)
 	setStrings(obj, "annotations", p.annotations)

@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Prune deletes stale objects of owner in reverse order: those that still carry
@@ -38,6 +39,18 @@ func (a *Applier) Prune(ctx context.Context, owner Owner, stale Inventory) (Chan
 // Doomed returns those of the stale objects that [Applier.Prune] would delete now, in
 // the order given. What cannot be found out counts as deleted. It deletes nothing.
 func (a *Applier) Doomed(ctx context.Context, owner Owner, stale Inventory) (Inventory, error) {
+	var doomed Inventory
+	for _, c := range a.fates(ctx, owner, stale) {
+		if c.action == "" {
+			doomed = append(doomed, c.entry)
+		}
+	}
+	return doomed, ctx.Err()
+}
+
+// fates finds out what would become of stale objects. Those without an action would be
+// deleted, and so may be those with an error.
+func (a *Applier) fates(ctx context.Context, owner Owner, stale Inventory) []*cut {
 	m := a.mapper()
 	cuts := make([]*cut, len(stale))
 	for i, e := range stale {
@@ -53,22 +66,18 @@ func (a *Applier) Doomed(ctx context.Context, owner Owner, stale Inventory) (Inv
 			live, err := a.get(ctx, c.served, c.key)
 			switch {
 			case err != nil:
+				c.err = objectError(c.entry, "query failed", err)
 				return
 			case live == nil:
 				c.action = Deleted
 				return
 			}
+			c.live = live
 			rec, _ = a.store.reduce(c.src, live)
 		}
 		c.action = spare(rec, owner)
 	})
-	var doomed Inventory
-	for _, c := range cuts {
-		if c.action == "" {
-			doomed = append(doomed, c.entry)
-		}
-	}
-	return doomed, ctx.Err()
+	return cuts
 }
 
 // cut is one stale object on its way out.
@@ -77,6 +86,7 @@ type cut struct {
 	served served
 	src    *source // nil if the kind is not watched
 	key    key
+	live   *unstructured.Unstructured // if it was read to find out its fate
 	action Action
 	err    *ObjectError
 }

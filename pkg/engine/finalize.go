@@ -18,7 +18,9 @@ func (r *run) finalize(ctx context.Context) time.Duration {
 	if !slices.Contains(finalizers, api.Finalizer) {
 		return never // others hold it; its end will be told
 	}
-	if after, ok := r.undo(ctx, r.base); !ok {
+	if r.engine.Abandoned != nil && r.engine.Abandoned(ctx, r.key.GroupKind) {
+		r.log.Info("the definition of the kind is being deleted; what was applied stays")
+	} else if after, ok := r.undo(ctx, r.base); !ok {
 		return after
 	}
 	left := slices.DeleteFunc(slices.Clone(finalizers), func(f string) bool { return f == api.Finalizer })

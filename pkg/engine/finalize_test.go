@@ -11,6 +11,7 @@ import (
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 func TestFinalizer(t *testing.T) {
@@ -156,6 +157,30 @@ func TestBackWhileBuried(t *testing.T) {
 		w.wait(settled)
 		if w.apps.count("it") == before {
 			t.Error("the object that came back is not woken by what it reads")
+		}
+	})
+}
+
+// Nothing is undone of a kind that is on its way out, and its objects are let go.
+func TestFinalizerOfAnAbandonedKind(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		abandoned := false
+		w.config.Abandoned = func(_ context.Context, kind schema.GroupKind) bool {
+			return abandoned && kind == api.KustomizationGVK.GroupKind()
+		}
+		w.start()
+		first, second := w.create(app("first")), w.create(app("second"))
+		w.wait(settled)
+		w.delete(first)
+		w.wait(settled)
+		abandoned = true
+		w.delete(second)
+		w.wait(settled)
+		if w.exists(first) || w.exists(second) {
+			t.Error("an object is held")
+		}
+		if w.apps.finalized("first") != 1 || w.apps.finalized("second") != 0 {
+			t.Errorf("finalized %d and %d times", w.apps.finalized("first"), w.apps.finalized("second"))
 		}
 	})
 }

@@ -1,11 +1,15 @@
 package kube
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -17,9 +21,16 @@ import (
 // given, else what the environment variable KUBECONFIG names, else the service
 // account of the Pod. userAgent is how the server's audit log will know us.
 func Load(kubeconfig, userAgent string) (*rest.Config, error) {
+	return LoadContext(kubeconfig, "", userAgent)
+}
+
+// LoadContext is [Load] with a context of the kubeconfig other than the current one,
+// unless it is empty.
+func LoadContext(kubeconfig, context, userAgent string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: context}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("load the connection to the API server: %w", err)
 	}
@@ -87,6 +98,44 @@ func newClients(config *rest.Config, httpClient *http.Client, scheme *runtime.Sc
 // Config returns a copy of the configuration that the connections were opened
 // with.
 func (c *Clients) Config() *rest.Config { return rest.CopyConfig(c.config) }
+
+// ServerVersion asks the API server for its version, as v1.37.2.
+func (c *Clients) ServerVersion(ctx context.Context) (string, error) {
+	root, err := c.rest(schema.GroupVersion{})
+	if err != nil {
+		return "", err
+	}
+	body, err := root.Get().AbsPath("/version").Do(ctx).Raw()
+	if err != nil {
+		return "", fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	var answer struct {
+		GitVersion string `json:"gitVersion"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return "", fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	return answer.GitVersion, nil
+}
+
+// Terminating asks whether an object is being deleted. One that is not there is not.
+func (c *Clients) Terminating(ctx context.Context, gvr schema.GroupVersionResource, namespace, name string) (bool, error) {
+	client, err := c.rest(gvr.GroupVersion())
+	if err != nil {
+		return false, err
+	}
+	body, err := client.Get().NamespaceIfScoped(namespace, namespace != "").Resource(gvr.Resource).Name(name).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Raw()
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var obj metav1.PartialObjectMetadata
+	err = json.Unmarshal(body, &obj)
+	return obj.DeletionTimestamp != nil, err
+}
 
 // rest returns a client for one group version, or for bare paths if gv is empty.
 func (c *Clients) rest(gv schema.GroupVersion) (rest.Interface, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/forecast"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -14,6 +15,7 @@ type Plugin struct {
 	references func(api.Object) []Ref
 	reconcile  func(context.Context, api.Object) (Result, error)
 	finalize   func(context.Context, api.Object) error
+	preview    func(context.Context, api.Object, Question) (forecast.Owner, error) // nil if the kind has none
 	options    Options
 }
 
@@ -38,7 +40,7 @@ func For[T api.Object](kind schema.GroupVersionKind, r Reconciler[T], o Options)
 	if o.Workers == 0 {
 		o.Workers = 4
 	}
-	return Plugin{
+	p := Plugin{
 		kind:       kind,
 		options:    o,
 		references: func(obj api.Object) []Ref { return r.References(obj.(T)) },
@@ -47,6 +49,12 @@ func For[T api.Object](kind schema.GroupVersionKind, r Reconciler[T], o Options)
 		},
 		finalize: func(ctx context.Context, obj api.Object) error { return r.Finalize(ctx, obj.(T)) },
 	}
+	if v, ok := r.(Previewer[T]); ok {
+		p.preview = func(ctx context.Context, obj api.Object, q Question) (forecast.Owner, error) {
+			return v.Preview(ctx, obj.(T), q)
+		}
+	}
+	return p
 }
 
 // Kind returns the kind that the plugin drives.
@@ -65,6 +73,14 @@ func (p Plugin) Reconcile(ctx context.Context, obj api.Object) (Result, error) {
 
 // Finalize calls the reconciler.
 func (p Plugin) Finalize(ctx context.Context, obj api.Object) error { return p.finalize(ctx, obj) }
+
+// Previews says whether the kind can tell what it would do.
+func (p Plugin) Previews() bool { return p.preview != nil }
+
+// Preview calls the reconciler, which has to be one that previews.
+func (p Plugin) Preview(ctx context.Context, obj api.Object, q Question) (forecast.Owner, error) {
+	return p.preview(ctx, obj, q)
+}
 
 // Registry is the set of plugins that one process runs.
 type Registry struct {

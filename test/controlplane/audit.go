@@ -29,6 +29,7 @@ type AuditEvent struct {
 	Request   Request
 	Namespace string
 	Name      string
+	DryRun    bool          // nothing was to be kept
 	Code      int           // HTTP status of the answer
 	Took      time.Duration // from request to answer
 }

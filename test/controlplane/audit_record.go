@@ -38,7 +38,7 @@ func (r auditRecord) event() AuditEvent {
 	e := AuditEvent{
 		Time: r.RequestReceivedTimestamp, Took: r.StageTimestamp.Sub(r.RequestReceivedTimestamp),
 		User: r.User.Username, As: r.ImpersonatedUser.Username, UserAgent: r.UserAgent,
-		Code: r.ResponseStatus.Code, Request: Request{Verb: r.Verb},
+		Code: r.ResponseStatus.Code, Request: Request{Verb: r.Verb}, DryRun: strings.Contains(r.RequestURI, "dryRun=All"),
 	}
 	if ref := r.ObjectRef; ref != nil {
 		e.Namespace, e.Name = ref.Namespace, ref.Name

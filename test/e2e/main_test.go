@@ -15,6 +15,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // What all tests share.
@@ -22,8 +23,9 @@ var (
 	cluster *harness.Cluster
 	shared  *harness.Daemon
 	gits    *gittest.Server
-	// binary is the daemon, credentials the kubeconfig that it gets.
-	binary, credentials string
+	// binary is the daemon, credentials the kubeconfig that it gets, and apiURL where the
+	// shared one serves its API.
+	binary, credentials, apiURL string
 )
 
 // ownLabel marks the objects that a daemon of its own looks after, by the
@@ -109,7 +111,13 @@ func start(ctx context.Context) (stop func() error, err error) {
 	if credentials, err = plane.KubeconfigFor(controlplane.FluxdUser); err != nil {
 		return stop, err
 	}
-	if shared, err = harness.Start(binary, credentials, append(flags(), "--watch-label-selector=!"+ownLabel)...); err != nil {
+	address, err := program.FreeAddress()
+	if err != nil {
+		return stop, err
+	}
+	apiURL = "http://" + address
+	more := []string{"--watch-label-selector=!" + ownLabel, "--api-addr=" + address}
+	if shared, err = harness.Start(binary, credentials, append(flags(), more...)...); err != nil {
 		return stop, err
 	}
 	stops = append(stops, stopShared)

@@ -36,8 +36,8 @@ type Reader interface {
 
 // Config is what [Clusters] are made of.
 type Config struct {
-	// Apply is that of the applier of every cluster; Dynamic, Mapper and NoWatch are
-	// set for each.
+	// Apply is that of the applier of every cluster; Dynamic and Mapper are set for each,
+	// and NoWatch for all but this one.
 	Apply apply.Config
 	// Local are the connections to this cluster.
 	Local  *kube.Clients
@@ -81,7 +81,7 @@ type place struct {
 func New(cfg Config) *Clusters {
 	cfg.Size = cmp.Or(cfg.Size, 64)
 	local := cfg.Apply
-	local.Dynamic, local.Mapper, local.NoWatch = cfg.Local.Dynamic, cfg.Local.Mapper, false
+	local.Dynamic, local.Mapper = cfg.Local.Dynamic, cfg.Local.Mapper
 	return &Clusters{
 		cfg: cfg, scheme: runtime.NewScheme(), tokens: newTokens(cfg.Reader),
 		local:   &cluster{clients: cfg.Local, applier: apply.New(local), guests: map[string]*guest{}},

@@ -5,13 +5,15 @@ package all
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/fluxd/fluxd/pkg/api"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/events"
-	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/attempt"
 	"github.com/fluxd/fluxd/pkg/reconcilers/bucket"
@@ -32,7 +34,7 @@ import (
 // Deps are what plugins are made of. They end here and are never handed on.
 type Deps struct {
 	Sources attempt.Config
-	Cache   *kube.Cache
+	Cache   Objects
 	Builder *kustomize.Builder
 	Builds  *render.Cache
 	Configs kustomization.Configs
@@ -58,6 +60,13 @@ type Deps struct {
 	Helm              Helm
 	Kustomize         Kustomize
 	HelmRelease       HelmRelease
+}
+
+// Objects are the objects of our kinds; [kube.Cache] has them.
+type Objects interface {
+	Get(kind schema.GroupKind, namespace, name string) (api.Object, bool)
+	SourceOf(kind schema.GroupKind, namespace, name string) (api.Source, bool)
+	Each(kind schema.GroupKind, f func(metav1.Object))
 }
 
 // Git are the settings of GitRepository.

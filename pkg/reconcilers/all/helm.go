@@ -9,7 +9,6 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/apply"
-	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/helmrelease"
 	rendered "github.com/fluxd/fluxd/pkg/render/helm"
@@ -60,7 +59,7 @@ func (w chartWriter) Delete(ctx context.Context, namespace, name string) error {
 }
 
 // charts is what HelmCharts and HelmRepositories know of each other.
-type charts struct{ cache *kube.Cache }
+type charts struct{ cache Objects }
 
 // Source implements [helmchart.Objects].
 func (c charts) Source(kind, namespace, name string) (api.Source, bool) {

@@ -30,8 +30,14 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 		return render.Output{}, err
 	}
 	defer release()
+	return p.render(ctx, tree, artifact.Revision)
+}
+
+// render returns the objects of a tree.
+func (p *pass) render(ctx context.Context, tree *artifacts.Tree, revision string) (render.Output, error) {
 	// A layer that was copied as it is holds the files.
-	if tree, err = p.store.Unpacked(ctx, tree); err != nil {
+	tree, err := p.store.Unpacked(ctx, tree)
+	if err != nil {
 		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
 	}
 	if err := exists(tree, p.obj.Spec.Path); err != nil {
@@ -44,7 +50,7 @@ func (p *pass) build(ctx context.Context, artifact *api.Artifact) (render.Output
 	}
 	output, err := p.builds.Render(ctx, render.Job{
 		Owner: render.Owner{Namespace: p.obj.Namespace, Name: p.obj.Name},
-		Tree:  tree, Inputs: in.digest, Revision: artifact.Revision,
+		Tree:  tree, Inputs: in.digest, Revision: revision,
 		Build: func(ctx context.Context, trace *render.Trace) ([][]byte, error) {
 			return p.builder.Build(ctx, tree, trace, in.options)
 		},

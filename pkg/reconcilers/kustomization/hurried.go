@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/forecast"
 )
 
 // hurried is an applier of another cluster, which may be slow on purpose: a pass over
@@ -89,4 +90,20 @@ func (h hurried) Remaining(ctx context.Context, owner apply.Owner, entries apply
 	defer cancel()
 	left, err := h.applier.Remaining(ctx, owner, entries)
 	return left, explain(ctx, err)
+}
+
+// Forecast implements [foreteller].
+func (h hurried) Forecast(ctx context.Context, f apply.Foresight) ([]forecast.Object, error) {
+	ctx, cancel := h.hurry(ctx)
+	defer cancel()
+	objects, err := h.applier.Forecast(ctx, f)
+	return objects, explain(ctx, err)
+}
+
+// ForecastPrune implements [foreteller].
+func (h hurried) ForecastPrune(ctx context.Context, owner apply.Owner, stale apply.Inventory) ([]forecast.Object, error) {
+	ctx, cancel := h.hurry(ctx)
+	defer cancel()
+	objects, err := h.applier.ForecastPrune(ctx, owner, stale)
+	return objects, explain(ctx, err)
 }

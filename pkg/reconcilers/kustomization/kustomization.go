@@ -13,6 +13,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/forecast"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/render"
@@ -105,6 +106,12 @@ func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, appli
 type applier interface {
 	writer
 	watcher
+	foreteller
+}
+
+type foreteller interface {
+	Forecast(ctx context.Context, f apply.Foresight) ([]forecast.Object, error)
+	ForecastPrune(ctx context.Context, owner apply.Owner, stale apply.Inventory) ([]forecast.Object, error)
 }
 
 type writer interface {

@@ -30,19 +30,28 @@ func orDefault(s, fallback string) string {
 	return s
 }
 
-// source returns the artifact of the source.
-func (p *pass) source() (*api.Artifact, error) {
+// usable returns the name of the source, if the object may use it.
+func (p *pass) usable() (reconcilers.Ref, error) {
 	ref := sourceRef(p.obj)
 	if ref.Kind == "" {
-		return nil, fault.Stalled(api.ReasonArtifactFailed, errors.New("spec.sourceRef.kind is empty"))
+		return ref, fault.Stalled(api.ReasonArtifactFailed, errors.New("spec.sourceRef.kind is empty"))
 	}
 	if p.options.NoCrossNamespaceRefs && ref.Namespace != p.obj.Namespace {
-		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
+		return ref, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
 			"can't access '%s', cross-namespace references have been blocked", ref))
 	}
 	if ref.Kind == api.ExternalArtifactKind && p.options.Externals == nil {
-		return nil, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
+		return ref, fault.Stalled(api.ReasonAccessDenied, fmt.Errorf(
 			"can't access '%s', ExternalArtifact feature gate is disabled", ref))
+	}
+	return ref, nil
+}
+
+// source returns the artifact of the source.
+func (p *pass) source() (*api.Artifact, error) {
+	ref, err := p.usable()
+	if err != nil {
+		return nil, err
 	}
 	source, ok := p.objects.SourceOf(ref.GroupKind, ref.Namespace, ref.Name)
 	_, other := p.objects.Get(ref.GroupKind, ref.Namespace, ref.Name)

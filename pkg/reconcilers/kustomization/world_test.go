@@ -28,6 +28,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/forecast"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
 	"github.com/fluxd/fluxd/pkg/render"
@@ -50,6 +51,7 @@ type cluster struct {
 	desired                map[*apply.Plan][]*unstructured.Unstructured
 	log                    []string
 	requests               []apply.Request
+	foresights             []apply.Foresight
 	forgotten              int
 	needed                 apply.Inventory // that Ready was asked about last
 	// identities are who applied, absent the error of who could not, lost that there
@@ -120,6 +122,40 @@ func (c *cluster) Doomed(ctx context.Context, _ apply.Owner, stale apply.Invento
 		}
 	}
 	return doomed, ctx.Err()
+}
+
+// Forecast says what Apply would do, by the same rules.
+func (c *cluster) Forecast(ctx context.Context, f apply.Foresight) ([]forecast.Object, error) {
+	c.foresights = append(c.foresights, f)
+	var objects []forecast.Object
+	for _, obj := range c.desired[f.Plan] {
+		e := apply.EntryOf(obj)
+		content, err := obj.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		o := forecast.Object{Kind: e.Kind, Namespace: e.Namespace, Name: e.Name, Action: forecast.Unchanged}
+		switch old, exists := c.objects[bare(e)]; {
+		case !exists:
+			o.Action = forecast.Created
+		case old != string(content):
+			o.Action = forecast.Configured
+		}
+		objects = append(objects, o)
+	}
+	return objects, ctx.Err()
+}
+
+func (c *cluster) ForecastPrune(ctx context.Context, _ apply.Owner, stale apply.Inventory) ([]forecast.Object, error) {
+	var objects []forecast.Object
+	for _, e := range stale {
+		o := forecast.Object{Kind: e.Kind, Namespace: e.Namespace, Name: e.Name, Action: forecast.Deleted}
+		if c.protected[e.String()] {
+			o.Action = forecast.Skipped
+		}
+		objects = append(objects, o)
+	}
+	return objects, ctx.Err()
 }
 
 func (c *cluster) Prune(ctx context.Context, _ apply.Owner, stale apply.Inventory) (apply.Changes, apply.Inventory, error) {

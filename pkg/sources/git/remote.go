@@ -13,12 +13,13 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	hosts "github.com/fluxd/fluxd/pkg/transport"
 )
 
-// Auth is the right to read a repository. Over HTTP the token is used if there
+// Auth is the right to read a repository, and perhaps to write it. Over HTTP the token is used if there
 // is one, else the user name and password; over SSH the identity.
 type Auth struct {
 	Username, Password string
@@ -29,6 +30,9 @@ type Auth struct {
 	Identity   []byte
 	Passphrase string
 	KnownHosts []byte
+	// Signers yields the keys to log in with where there is no Identity, such as those
+	// of an SSH agent. It may be nil.
+	Signers func() ([]ssh.Signer, error)
 }
 
 // Remote is a repository and how to reach it.

@@ -49,7 +49,7 @@ func (r *Remote) sshAuth(ctx context.Context, e *transport.Endpoint) (transport.
 		}
 		e.Proxy = transport.ProxyOptions{URL: r.Proxy.String()}
 	}
-	signer, err := r.signer()
+	login, err := r.login()
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (r *Remote) sshAuth(ctx context.Context, e *transport.Endpoint) (transport.
 	address := net.JoinHostPort(e.Host, strconv.Itoa(cmp.Or(e.Port, defaultSSHPort)))
 	config := &ssh.ClientConfig{
 		User:              cmp.Or(e.User, defaultSSHUser),
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		Auth:              []ssh.AuthMethod{login},
 		HostKeyCallback:   trust,
 		HostKeyAlgorithms: r.HostKeyAlgorithms,
 		Timeout:           timeout,
@@ -74,6 +74,18 @@ func (r *Remote) sshAuth(ctx context.Context, e *transport.Endpoint) (transport.
 		config.HostKeyAlgorithms = hostKeyAlgorithms(trust, address)
 	}
 	return &sshKeys{config: config, user: config.User}, nil
+}
+
+// login returns how to log in.
+func (r *Remote) login() (ssh.AuthMethod, error) {
+	if len(r.Auth.Identity) == 0 && r.Auth.Signers != nil {
+		return ssh.PublicKeysCallback(r.Auth.Signers), nil
+	}
+	signer, err := r.signer()
+	if err != nil {
+		return nil, err
+	}
+	return ssh.PublicKeys(signer), nil
 }
 
 func (r *Remote) signer() (ssh.Signer, error) {

@@ -1,14 +1,11 @@
 package oci
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path"
-	"slices"
-	"strings"
 
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/sources/ignore"
@@ -49,56 +46,13 @@ func (r *Repository) unpack(ctx context.Context, from io.Reader, b *artifacts.Bu
 	if err != nil {
 		return nil, nil, err
 	}
-	matcher, err := rules(b, patterns)
+	rules, err := ignore.Of(b, patterns)
 	if err != nil {
 		return nil, nil, err
 	}
+	matcher := rules.Matcher()
 	b.Keep(func(path string) bool { return !matcher.Excludes(path) })
 	return b.Build()
-}
-
-// maxIgnored bounds all .sourceignore files of an archive together, in bytes: every file
-// is compared with each pattern.
-const maxIgnored = 256 << 10
-
-// rules returns what says which files are left out.
-func rules(b *artifacts.Builder, patterns string) (*ignore.Matcher, error) {
-	type file struct {
-		dir     string
-		content []byte
-	}
-	var files []file
-	size := 0
-	err := b.Each(ignore.File, func(name string, content []byte) error {
-		dir := path.Dir(name)
-		if slices.Contains(strings.Split(dir, "/"), ".git") {
-			return nil
-		}
-		if size += len(content); size > maxIgnored {
-			return fmt.Errorf("%w: the %s files have more than %d bytes", artifacts.ErrLimit, ignore.File, maxIgnored)
-		}
-		files = append(files, file{dir, slices.Clone(content)})
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(files, func(a, b file) int { // the root first
-		return cmp.Or(cmp.Compare(depth(a.dir), depth(b.dir)), cmp.Compare(a.dir, b.dir))
-	})
-	var all ignore.Rules
-	for _, f := range files {
-		all.Add(f.dir, f.content)
-	}
-	all.Add(".", []byte(patterns))
-	return all.Matcher(), nil
-}
-
-func depth(dir string) int {
-	if dir == "." {
-		return 0
-	}
-	return strings.Count(dir, "/") + 1
 }
 
 // Copy returns a layer as it is: the artifact is the bytes of the layer, in a file

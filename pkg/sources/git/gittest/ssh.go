@@ -28,8 +28,9 @@ type SSHServer struct {
 
 	listener net.Listener
 	config   *ssh.ServerConfig
-	mu       sync.Mutex // guards conns
+	mu       sync.Mutex // guards the fields below
 	conns    map[net.Conn]struct{}
+	allowed  map[string]bool // by their wire form
 }
 
 // ServeSSH starts a server on a free port of loopback, with fresh keys.
@@ -54,23 +55,37 @@ func ServeSSHAs(root string, host ssh.Signer) (*SSHServer, error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	allowed := string(user.PublicKey().Marshal())
 	s := &SSHServer{
 		Root: root, URL: "ssh://git@" + l.Addr().String(),
 		KnownHosts: []byte(knownhosts.Line([]string{l.Addr().String()}, host.PublicKey()) + "\n"),
 		Identity:   identity, listener: l, conns: make(map[net.Conn]struct{}),
-		config: &ssh.ServerConfig{
-			PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-				if string(key.Marshal()) != allowed {
-					return nil, errors.New("unknown key")
-				}
-				return nil, nil
-			},
-		},
+		allowed: map[string]bool{string(user.PublicKey().Marshal()): true},
 	}
+	s.config = &ssh.ServerConfig{PublicKeyCallback: s.login}
 	s.config.AddHostKey(host)
 	go s.accept()
 	return s, nil
+}
+
+func (s *SSHServer) login(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.allowed[string(key.Marshal())] {
+		return nil, errors.New("unknown key")
+	}
+	return nil, nil
+}
+
+// Allow lets the key of a line of authorized_keys in as well.
+func (s *SSHServer) Allow(line string) error {
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return fmt.Errorf("allow a key: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.allowed[string(key.Marshal())] = true
+	return nil
 }
 
 // RepoURL returns the URL of a repository.
