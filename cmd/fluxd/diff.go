@@ -105,7 +105,7 @@ func (d *diff) register(f *pflag.FlagSet) {
 	f.StringVar(&d.revision, "revision", "", "revision of the source: as status tells it, or a commit, a tag or a digest")
 	f.StringVar(&d.branch, "branch", "", "branch of the source")
 	f.StringVar(&d.path, "path", "", "local folder that stands for the root of the source")
-	f.BoolVar(&d.recursive, "recursive", false, "look into the Kustomizations that would be applied as well")
+	f.BoolVar(&d.recursive, "recursive", false, "look into the Kustomizations and HelmReleases that would be applied as well")
 	f.StringVarP(&d.output, "output", "o", "text", "text or json")
 	f.BoolVar(&d.code, "exit-code", true, "end with 1 if there are differences; false ends with 0")
 	f.DurationVar(&d.timeout, "timeout", 5*time.Minute, "how long it may take")
