@@ -27,7 +27,13 @@ var deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Reso
 // diff runs fluxd diff and returns what it prints, and its exit code.
 func (w *world) diff(name string, args ...string) (stdout, stderr string, code int) {
 	w.t.Helper()
-	args = append([]string{"diff", "kustomization", name, "--namespace=" + w.namespace, "--kubeconfig=" + credentials, "--source-max-size=2Mi"}, args...)
+	return w.diffOf("kustomization", name, args...)
+}
+
+// diffOf is diff of another kind.
+func (w *world) diffOf(kind, name string, args ...string) (stdout, stderr string, code int) {
+	w.t.Helper()
+	args = append([]string{"diff", kind, name, "--namespace=" + w.namespace, "--kubeconfig=" + credentials, "--source-max-size=2Mi"}, args...)
 	cmd := exec.CommandContext(w.t.Context(), binary, args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -455,4 +461,12 @@ func TestPreviewOfARelease(t *testing.T) {
 	forecast := report.Results[1]
 	equal(t, "error", "", forecast.Error)
 	equal(t, "writes", []string{"ConfigMap/NS/web-one configured"}, writesOf(forecast))
+
+	if out, errs, code := w.diffOf("helmrelease", "web"); code != 0 {
+		t.Errorf("nothing has changed, and the exit code is %d: %s%s", code, out, errs)
+	}
+	w.patch(harness.ConfigMaps, "web-one", map[string]any{"data": map[string]any{"word": "edited"}})
+	if out, errs, code := w.diffOf("helmrelease", "web"); code != 1 || !strings.Contains(out, "ConfigMap/NS/web-one") {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
 }
