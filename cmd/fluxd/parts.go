@@ -16,6 +16,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
+	cloud "github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/all"
@@ -32,6 +33,7 @@ import (
 type parts struct {
 	store    *artifacts.Store
 	reader   *kube.Reader
+	clouds   *cloud.Clouds
 	apply    apply.Config
 	clusters *clusters.Clusters
 	releases *clusters.Clusters // those that Helm releases are made in
@@ -60,7 +62,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 	if d.secrets, err = kube.NewSecrets(d.clients, reader, kube.Scope{Namespace: o.scopeNamespace()}); err != nil {
 		return nil, err
 	}
-	p := &parts{store: store, reader: reader}
+	p := &parts{store: store, reader: reader, clouds: d.clouds(reader)}
 	room := headroom(int64(o.artifactBudget) + int64(o.buildBudget))
 	p.apply = apply.Config{
 		Manager:     api.ManagerKustomize,
@@ -70,16 +72,16 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		StageKinds: o.stages(), MigrateAPIVersion: o.gates["MigrateAPIVersion"],
 		Wake: p.wakes(api.KustomizationGVK.GroupKind()),
 	}
-	p.clusters = d.tenancy(reader, p.apply)
+	p.clusters = d.tenancy(api.KustomizationKind, reader, p.clouds, p.apply)
 	releasing := release.ApplyConfig()
 	releasing.Concurrency, releasing.OverrideManagers = o.concurrent*o.concurrentSSA, o.overrideManagers
 	releasing.Wake = p.wakes(api.HelmReleaseGVK.GroupKind())
-	p.releases = d.tenancy(reader, releasing)
+	p.releases = d.tenancy(api.HelmReleaseKind, reader, p.clouds, releasing)
 	builds := render.NewCache(int64(o.buildBudget), nil)
 	measure(d.server.metrics, builds, p.clusters, p.releases)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	sources := attempt.Config{
-		Store: store, Secrets: reader, Known: d.known(), Clouds: d.clouds(reader), DefaultAccount: o.cloudAccount(), Hosts: transport.NewHosts(), Received: d.received,
+		Store: store, Secrets: reader, Known: d.known(), Clouds: p.clouds, DefaultAccount: o.cloudAccount(), Hosts: transport.NewHosts(), Received: d.received,
 		BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
 	}
 	p.foreign = d.foreign(sources)

@@ -41,10 +41,10 @@ func (d *daemon) previewPlugins(w preview.World) (plugins []reconcilers.Plugin, 
 	applied := d.parts.apply
 	applied.NoWatch = true // it looks once
 	applied.Wake = func(apply.Owner, time.Duration) {}
-	deps.Clusters = d.tenancy(d.parts.reader, applied)
+	deps.Clusters = d.tenancy(api.KustomizationKind, d.parts.reader, d.parts.clouds, applied)
 	released := release.ApplyConfig()
 	released.NoWatch, released.Wake, released.Concurrency = true, applied.Wake, applied.Concurrency
-	deps.HelmClusters, deps.Releaser = d.tenancy(d.parts.reader, released), d.options.releaser()
+	deps.HelmClusters, deps.Releaser = d.tenancy(api.HelmReleaseKind, d.parts.reader, d.parts.clouds, released), d.options.releaser()
 	return all.Plugins(deps), func() {
 		deps.Clusters.Close()
 		deps.HelmClusters.Close()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
+	cloud "github.com/fluxd/fluxd/pkg/identity"
 )
 
 // tenancyFlags are the flags that say who applies objects.
@@ -19,7 +20,7 @@ type tenancyFlags struct {
 
 func (t *tenancyFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&t.account, "default-service-account", "", "service account of objects that name none; empty lets them act as fluxd")
-	f.StringVar(&t.kubeconfigAccount, "default-kubeconfig-service-account", "", "service account whose tokens are used by a kubeConfig.configMapRef that names none")
+	f.StringVar(&t.kubeconfigAccount, "default-kubeconfig-service-account", "", "service account by whose identity a kubeConfig.configMapRef that names none leads to its cluster; needs the feature gate ObjectLevelWorkloadIdentity")
 	f.BoolVar(&t.exec, "insecure-kubeconfig-exec", false, "accepted and refused where it matters: a kubeconfig cannot run programs, there are none")
 	f.BoolVar(&t.insecureTLS, "insecure-kubeconfig-tls", false, "honour insecure-skip-tls-verify of the kubeconfig of a spec")
 }
@@ -41,11 +42,11 @@ func (t *tenancyFlags) validate(objectLevel bool) error {
 	return errors.Join(bad...)
 }
 
-// tenancy returns what says who applies objects.
-func (d *daemon) tenancy(reader clusters.Reader, cfg apply.Config) *clusters.Clusters {
+// tenancy returns what says who applies the objects of a kind.
+func (d *daemon) tenancy(kind string, reader clusters.Reader, clouds *cloud.Clouds, cfg apply.Config) *clusters.Clusters {
 	o := d.options
 	return clusters.New(clusters.Config{
-		Apply: cfg, Local: d.clients, Reader: reader,
+		Apply: cfg, Local: d.clients, Reader: reader, Clouds: clouds, Kind: kind,
 		DefaultAccount: o.tenancy.account, DefaultKubeconfigAccount: o.tenancy.kubeconfigAccount,
 		ObjectLevel: o.gates["ObjectLevelWorkloadIdentity"], InsecureTLS: o.tenancy.insecureTLS,
 		UserAgent: "fluxd/" + version,

@@ -11,8 +11,8 @@ type KubeConfigReference struct {
 	// provider (aws, azure, gcp or generic; always needed), cluster (the cloud
 	// provider's full name of the cluster; needed unless provider is generic),
 	// address and ca.crt (the API server and its CA in PEM; generic needs the
-	// address, the others look up what is left out), audiences (one per line, for generic only)
-	// and serviceAccountName (the account in this namespace whose identity is
+	// address, the others look up what is left out), audiences (a list in YAML or one per line,
+	// of the token of the account; when left out, what the provider expects) and serviceAccountName (the account in this namespace whose identity is
 	// exchanged; when left out, the default of the installation, which generic cannot
 	// do without).
 	// +optional

@@ -106,7 +106,7 @@ func (s *sight) find(ctx context.Context) {
 		return
 	}
 	s.readLive(ctx)
-	if decide(s.facts(s.by(s.plan.Owner), Request{Resync: true})) == hold {
+	if decide(s.facts(s.by(s.plan.Owner), Request{Resync: true, Repair: s.plan.repair, Client: s.plan.client})) == hold {
 		s.held()
 		return
 	}

@@ -67,3 +67,21 @@ func TestRulesOfTwoOwnersDoNotMeet(t *testing.T) {
 		}
 	}
 }
+
+// A rule of a group is for its kinds that have none of their own, and for no others.
+func TestRulesOfAGroup(t *testing.T) {
+	says := func(text string) Rule {
+		return func(map[string]any) (status.Status, string, error) { return status.CurrentStatus, text, nil }
+	}
+	rules := NewRules(map[schema.GroupKind]Rule{{Group: "example.org"}: says("group"), {Group: "example.org", Kind: "Gadget"}: says("kind")})
+	for gk, want := range map[schema.GroupKind]string{
+		{Group: "example.org", Kind: "Widget"}: "group", {Group: "example.org", Kind: "Gadget"}: "kind",
+		{Group: "example.com", Kind: "Gadget"}: "none", {Kind: "ConfigMap"}: "none",
+	} {
+		got := "none"
+		if rule := rules.find(gk); rule != nil {
+			_, got, _ = rule(nil)
+		}
+		equal(t, want, got)
+	}
+}

@@ -73,6 +73,51 @@ func TestAnnouncement(t *testing.T) {
 	}
 }
 
+// Looking whether all is well is no news, however long it takes. Doing something about
+// it is, once that has been noticed.
+func TestAnnouncementOfRoutine(t *testing.T) {
+	for name, test := range map[string]struct {
+		busy   time.Duration // when the run finds something to do; zero is never
+		early  bool          // people are told
+		writes int
+	}{
+		"nothing to do":              {},
+		"something to do at once":    {busy: time.Millisecond, early: true, writes: 2},
+		"something to do late":       {busy: 2 * time.Second, early: true, writes: 2},
+		"something to do at the end": {busy: 4 * time.Second, writes: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.sources.do = func(ctx context.Context, _ *sourcev1.GitRepository) (reconcilers.Result, error) {
+					if test.busy > 0 {
+						time.Sleep(test.busy) // of the bubble's clock
+						reconcilers.Busy(ctx)
+						reconcilers.Busy(ctx)
+					}
+					time.Sleep(4*time.Second - test.busy)
+					return reconcilers.Result{Reason: "Succeeded", Message: "done"}, nil
+				}
+				o := repository("it")
+				o.Status.Conditions, o.Status.ObservedGeneration = conditionsOf([4]string{"Ready", "True", "Succeeded", "done"}), 1
+				key := w.create(o)
+				w.start()
+				w.wait(3 * time.Second)
+				want := map[string]string{"Ready": "True Succeeded: done"}
+				if test.early {
+					want["Reconciling"] = "True Progressing: reconciliation in progress"
+				}
+				w.wantConditions(key, want)
+				w.wait(time.Minute)
+				w.wantConditions(key, map[string]string{"Ready": "True Succeeded: done"})
+				if n := len(w.written()); n != test.writes {
+					t.Errorf("%d writes, want %d", n, test.writes)
+				}
+			})
+		})
+	}
+	reconcilers.Busy(t.Context()) // of no run, which is no harm
+}
+
 // An early write that fails does no harm.
 func TestAnnouncementRefused(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

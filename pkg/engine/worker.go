@@ -132,8 +132,8 @@ func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
 	request := work.GetAnnotations()[api.AnnotationReconcileRequest]
 	requested := request != "" && request != work.GetLastHandledReconcileAt()
 
-	slow := r.announce(ctx)
-	end := r.call(ctx, work)
+	slow, running := r.announce(ctx, requested)
+	end := r.call(running, work)
 	slow.stop()
 	if ctx.Err() != nil {
 		return never, false // shutting down: nothing is reported

@@ -58,7 +58,11 @@ func (c *Clouds) ask(ctx context.Context, r Request) (*asking, error) {
 func (a *asking) token(ctx context.Context, audience string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	token, err := a.options.Accounts.ServiceAccountToken(ctx, a.account.namespace, a.account.name, []string{audience})
+	audiences := a.Audiences
+	if len(audiences) == 0 {
+		audiences = []string{audience}
+	}
+	token, err := a.options.Accounts.ServiceAccountToken(ctx, a.account.namespace, a.account.name, audiences)
 	if err != nil {
 		return "", fmt.Errorf("failed to create kubernetes token for service account '%s': %w", a.account, err)
 	}
@@ -76,6 +80,9 @@ func (a *asking) key(what ...string) string {
 		parts = append(parts, "account", a.account.namespace, a.account.name)
 		for _, annotation := range annotations {
 			parts = append(parts, a.account.annotations[annotation])
+		}
+		if len(a.Audiences) > 0 {
+			parts = append(append(parts, "audiences"), a.Audiences...)
 		}
 	}
 	return digest(append(parts, what...)...)

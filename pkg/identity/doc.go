@@ -1,6 +1,6 @@
 // Package identity gets credentials from clouds by who one is instead of by a
-// stored secret: from AWS, Azure and Google Cloud, for their registries, buckets
-// and Git services.
+// stored secret: from AWS, Azure and Google Cloud, for their registries, buckets,
+// Git services and Kubernetes clusters.
 //
 // [Clouds] is the whole of it. The identity is either that of the process, as its
 // environment, token files and metadata servers tell, or that of a ServiceAccount

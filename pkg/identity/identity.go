@@ -56,6 +56,9 @@ type Request struct {
 	// DefaultAccount is used, and where that is empty as well, the identity of the
 	// process itself.
 	ServiceAccount, DefaultAccount string
+	// Audiences are whom the token of the ServiceAccount is for that the cloud is
+	// shown; empty means what the cloud expects.
+	Audiences []string
 	// Proxy is for calls to the cloud; nil means what the environment says.
 	Proxy *url.URL
 	// STSEndpoint replaces the token service of AWS.

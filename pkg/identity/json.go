@@ -24,6 +24,15 @@ func field(body []byte, names ...string) string {
 	return ""
 }
 
+// member returns a member of a JSON object, nil if there is none.
+func member(body []byte, name string) []byte {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(body, &object) != nil {
+		return nil
+	}
+	return object[name]
+}
+
 // bearer is how most servers tell a token (RFC 6749, section 5.1). Some write
 // numbers as texts.
 type bearer struct {

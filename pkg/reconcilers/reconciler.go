@@ -16,7 +16,8 @@ type Reconciler[T api.Object] interface {
 
 	// Reconcile makes the world match obj.Spec. obj is a private copy; what it
 	// writes to obj.Status is saved whatever it returns. A nil error means
-	// ready. Package fault has the other endings.
+	// ready. Package fault has the other endings. A run that finds something new
+	// to do says [Busy], so that people hear of it if it lasts.
 	Reconcile(ctx context.Context, obj T) (Result, error)
 
 	// Finalize undoes Reconcile. obj is released once it returns nil. It may

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +16,6 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/render"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -97,45 +98,6 @@ func (w *world) mutate() {
 	w.files[name] = w.content(name)
 }
 
-// Whatever changes in an artifact: what the cache says is what a full build says.
-func TestIncrementalEqualsFull(t *testing.T) {
-	rng := rand.New(rand.NewPCG(7, 11))
-	built, cached, failed := 0, 0, 0
-	for range 25 {
-		w := &world{rng: rng, files: map[string]string{"one/a.yaml": "", "README.md": "x"}}
-		w.files["one/a.yaml"] = w.content("one/a.yaml")
-		for range 12 {
-			w.mutate()
-		}
-		c := render.NewCache(0, nil)
-		o := kustomize.Options{Path: "one", TargetNamespace: []string{"", "prod"}[rng.IntN(2)]}
-		for range 25 {
-			w.mutate()
-			j := job(tree(t, w.files), o)
-			got, gotErr := c.Render(context.Background(), j)
-			want, wantErr := render.NewCache(0, nil).Render(context.Background(), j)
-			if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
-				t.Fatalf("incremental build: %v\nfull build: %v\nof %v", gotErr, wantErr, w.files)
-			}
-			if diff := cmp.Diff(want.Objects, got.Objects); diff != "" || want.Digest != got.Digest {
-				t.Fatalf("%s\nof %v", diff, w.files)
-			}
-			switch {
-			case gotErr != nil:
-				failed++
-			case got.Cached:
-				cached++
-			default:
-				built++
-			}
-		}
-	}
-	t.Logf("%d built, %d cached, %d failed", built, cached, failed)
-	if min(built, cached, failed) < 20 {
-		t.Error("the mutations do not reach every case")
-	}
-}
-
 // reference builds on disk with kustomize as it is.
 func reference(t *testing.T, files map[string]string, dir string) (string, error) {
 	t.Helper()
@@ -188,6 +150,66 @@ func TestDigestIsThatOfKustomize(t *testing.T) {
 	}
 	if compared < 20 {
 		t.Errorf("only %d trees were compared", compared)
+	}
+}
+
+// What a kustomization file may say, what has been deprecated and what is a file of its
+// own as well, means what it means to kustomize. The file is read and written anew on
+// the way.
+func TestFieldsOfKustomize(t *testing.T) {
+	before := http.DefaultTransport
+	http.DefaultTransport = kustomize.NoNetwork{} // as in the program, or no transformer is built
+	t.Cleanup(func() { http.DefaultTransport = before })
+	files := map[string]string{
+		"web.yaml":                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {note: $(NAME)}}\nspec: {replicas: 1, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: nginx:1, env: [{name: A, valueFrom: {configMapKeyRef: {name: made, key: k}}}]}]}}}\n",
+		"config.yaml":             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata: {k: v}\n",
+		"patch.yaml":              "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {paused: true}\n",
+		"json.yaml":               "- {op: replace, path: /spec/replicas, value: 3}\n",
+		"base/kustomization.yaml": "resources: [more.yaml]\n", "base/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n",
+		"one.env": "A=1\nB=two words\n", "file.txt": "text",
+		"labels.yaml":                  "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: l}\nlabels: {team: a}\nfieldSpecs: [{path: metadata/labels, create: true}]\n",
+		"generate.yaml":                "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: from-a-file}\nliterals: [a=b]\n",
+		"names.yaml":                   "nameReference: [{kind: ConfigMap, fieldSpecs: [{kind: Deployment, path: metadata/annotations/config}]}]\n",
+		"replace.yaml":                 "- source: {kind: ConfigMap, name: config, fieldPath: data.k}\n  targets: [{select: {kind: Deployment}, fieldPaths: [metadata.annotations.k], options: {create: true}}]\n",
+		"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnameSuffix: -c\n",
+	}
+	for name, text := range map[string]string{
+		"bases":                 "resources: [web.yaml]\nbases: [base]\n",
+		"commonLabels":          "resources: [web.yaml]\ncommonLabels: {team: a}\ncommonAnnotations: {note: b}\n",
+		"patchesStrategicMerge": "resources: [web.yaml]\npatchesStrategicMerge: [patch.yaml]\n",
+		"patchesJson6902":       "resources: [web.yaml]\npatchesJson6902: [{path: json.yaml, target: {group: apps, version: v1, kind: Deployment, name: web}}]\n",
+		"vars":                  "resources: [web.yaml, config.yaml]\nvars: [{name: NAME, objref: {kind: ConfigMap, name: config, apiVersion: v1}}]\nnamePrefix: p-\n",
+		"env of a generator":    "resources: [web.yaml]\nconfigMapGenerator: [{name: made, env: one.env}]\n",
+		"patches":               "resources: [web.yaml]\npatches: [{path: patch.yaml}, {path: json.yaml, target: {kind: Deployment}}]\n",
+		"names and namespaces":  "resources: [web.yaml, config.yaml]\nnamePrefix: p-\nnameSuffix: -s\nnamespace: other\n",
+		"images and replicas":   "resources: [web.yaml]\nimages: [{name: nginx, newName: mirror/nginx, newTag: '2'}]\nreplicas: [{name: web, count: 7}]\n",
+		"labels":                "resources: [web.yaml]\nlabels: [{pairs: {a: b}, includeSelectors: true}, {pairs: {c: d}, includeTemplates: true}]\n",
+		"generators of maps":    "resources: [web.yaml]\nconfigMapGenerator: [{name: made, envs: [one.env], files: [file.txt, k=file.txt], literals: [x=y]}]\nsecretGenerator: [{name: s, type: Opaque, literals: [a=b]}]\n",
+		"generatorOptions":      "resources: [web.yaml]\nconfigMapGenerator: [{name: made, literals: [k=v]}]\ngeneratorOptions: {disableNameSuffixHash: true, labels: {g: h}, immutable: true}\n",
+		"replacements":          "resources: [web.yaml, config.yaml]\nreplacements: [{path: replace.yaml}]\n",
+		"configurations":        "resources: [web.yaml, config.yaml]\nconfigurations: [names.yaml]\nnamePrefix: p-\n",
+		"components":            "resources: [web.yaml]\ncomponents: [component]\n",
+		"transformers":          "resources: [web.yaml, config.yaml]\ntransformers: [labels.yaml]\n",
+		"generators":            "resources: [web.yaml]\ngenerators: [generate.yaml]\n",
+		"buildMetadata":         "resources: [web.yaml, base]\nbuildMetadata: [originAnnotations, transformerAnnotations, managedByLabel]\nnamePrefix: p-\n",
+		"sortOptions":           "resources: [web.yaml, config.yaml]\nsortOptions: {order: fifo}\n",
+		"an inline transformer": "resources: [web.yaml]\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: p}\n  prefix: q-\n  fieldSpecs: [{path: metadata/name}]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := maps.Clone(files)
+			all["kustomization.yaml"] = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n" + text
+			got, err := render.NewCache(0, nil).Render(context.Background(), job(tree(t, all), kustomize.Options{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := reference(t, all, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Digest != want {
+				t.Errorf("it is another build: %v", got.Objects)
+			}
+		})
 	}
 }
 

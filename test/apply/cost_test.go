@@ -56,3 +56,28 @@ data: {key: "2"}
 	equal(t, "2", w.jsonpath("{.data.key}", "configmap/config"))
 	w.quiet()
 }
+
+// Lists that the API server sorts, completes or once returned twice are no drift, not
+// even to a process that compares everything.
+func TestAutoscalersDoNotDrift(t *testing.T) {
+	const autoscaler = `
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: NS}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 1
+  maxReplicas: 3
+  metrics:
+  - {type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: 70}}}
+  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}
+`
+	w := newWorld(t)
+	equal(t, []string{"HorizontalPodAutoscaler/NS/web created"}, w.apply(autoscaler))
+	w.quiet()
+	equal(t, map[string]int{}, w.counted(func() { w.apply(autoscaler) }))
+	w.start()
+	equal(t, []string(nil), w.apply(autoscaler))
+	equal(t, []string(nil), w.apply(autoscaler, func(r *apply.Request) { r.Resync = true }))
+	w.quiet()
+}

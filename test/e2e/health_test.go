@@ -44,6 +44,10 @@ func TestWaitForWorkloadThatRecovers(t *testing.T) {
 // heal makes the Pods of a Deployment ready that would never be.
 func (w *world) heal(deployment string) {
 	w.t.Helper()
+	w.wait(harness.Deployments, deployment, func(obj *unstructured.Unstructured) bool { // or there are no Pods yet
+		n, _, _ := unstructured.NestedInt64(obj.Object, "status", "replicas")
+		return n > 0
+	})
 	list, err := w.Dynamic.Resource(pods).Namespace(w.namespace).List(w.t.Context(), metav1.ListOptions{LabelSelector: "app=" + deployment})
 	if err != nil || len(list.Items) == 0 {
 		w.t.Fatalf("list the Pods of %s: %d, error %v", deployment, len(list.Items), err)

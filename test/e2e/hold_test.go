@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -89,7 +90,15 @@ func TestTypoPrunesNothing(t *testing.T) {
 	if w.get(harness.ConfigMaps, "config") == nil {
 		t.Error("it was pruned")
 	}
-	commit := w.commit(files{"app/kustomization.yaml": "resources: []\n"})
+	commit := w.commit(files{"app/kustomization.yaml": "", "app/config.yaml": "# " + strings.ReplaceAll(configMap("config", "1"), "\n", "\n# ")})
+	w.request(harness.Sources, "repo")
+	app := w.wait(harness.Kustomized, "app", all(harness.Failed("BuildFailed"), harness.Field("main@sha1:"+commit, "status", "lastAttemptedRevision")))
+	_, message := condition(app, "Ready")
+	contains(t, "message", message, "there is nothing but comments in app/config.yaml")
+	if w.get(harness.ConfigMaps, "config") == nil {
+		t.Error("it was pruned")
+	}
+	commit = w.commit(files{"app/kustomization.yaml": "resources: []\n"})
 	w.request(harness.Sources, "repo")
 	w.applied("app", commit)
 	w.wait(harness.ConfigMaps, "config", harness.Gone)

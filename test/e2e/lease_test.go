@@ -109,6 +109,29 @@ func (w *ownWorld) holder(lease string, wanted func(string) bool) string {
 	return field(obj, "spec", "holderIdentity")
 }
 
+// A daemon may be told to look after its own namespace alone.
+func TestOneNamespace(t *testing.T) {
+	w := newOwnWorld(t, files{"app/config.yaml": configMap("config", "1")})
+	far := w.namespace + "-far"
+	w.create("apiVersion: v1\nkind: Namespace\nmetadata: {name: " + far + "}")
+	w.create(strings.ReplaceAll(w.manifest("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "app",
+		"interval: 10m\nprune: true\npath: ./app\nsourceRef: {kind: GitRepository, name: repo, namespace: NS}"), "namespace: NS, labels", "namespace: "+far+", labels"))
+	w.install()
+	d, err := harness.StartWith([]string{"RUNTIME_NAMESPACE=" + w.namespace}, binary, w.gate.kubeconfig,
+		append(flags(), "--watch-label-selector="+w.selector(), "--watch-all-namespaces=false")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.daemon = d
+	w.mu.Unlock()
+	w.ready("app")
+	obj, err := w.Get(t.Context(), harness.Kustomized, far, "app")
+	if err != nil || len(obj.GetFinalizers()) > 0 || harness.Observed(obj) {
+		t.Errorf("it was looked after: %v, error %v", obj, err)
+	}
+}
+
 // Daemons share a cluster by the labels of the objects to reconcile. An object that
 // gets another label changes hands, and nothing of it is pruned.
 func TestShards(t *testing.T) {

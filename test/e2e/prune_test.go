@@ -66,6 +66,10 @@ func TestDeletionPolicy(t *testing.T) {
 			w.delete(harness.Sources, "repo")
 			w.wait(harness.Sources, "repo", harness.Gone)
 		}},
+		"without its dependency": {spec: "prune: true", before: func(w *world) {
+			w.patch(harness.Kustomized, "app", spec(map[string]any{"dependsOn": []any{map[string]any{"name": "nothing"}}}))
+			w.wait(harness.Kustomized, "app", harness.Failed("DependencyNotReady"))
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, files{"app/config.yaml": configMap("config", "1")})

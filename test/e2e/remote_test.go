@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/base64"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -140,6 +141,34 @@ func TestUnreachableCluster(t *testing.T) {
 	if w.get(harness.ConfigMaps, "config") == nil {
 		t.Error("it was deleted by somebody else")
 	}
+}
+
+// A server that takes connections and never answers holds up nobody else.
+func TestHangingCluster(t *testing.T) {
+	w := newWorld(t, files{"app/config.yaml": configMap("config", "1"), "here/here.yaml": configMap("here", "1")})
+	hole, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hole.Close() })
+	good := w.kubeconfig()
+	file, err := clientcmd.Load([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := file.Clusters[file.Contexts[file.CurrentContext].Cluster].Server
+	w.secret("there", map[string]string{"value": strings.Replace(good, server, "https://"+hole.Addr().String(), 1)})
+	w.source("repo")
+	for i := range 8 {
+		w.kustomization(fmt.Sprint("app-", i), "./app", there)
+	}
+	w.kustomization("here", "./here")
+	w.ready("here")
+	for i := range 8 {
+		w.waitFor(2*patience, harness.Kustomized, fmt.Sprint("app-", i), all(harness.Failed("ReconciliationFailed"), says("the cluster does not answer")))
+	}
+	w.set("there", good)
+	w.ready("app-0", "app-7")
 }
 
 // A token of a service account leads to another cluster that trusts this one.

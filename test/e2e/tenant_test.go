@@ -172,3 +172,30 @@ func TestLockdown(t *testing.T) {
 	}
 	equal(t, "authors", []string{"fluxd as system:serviceaccount:NS:nobody", "fluxd as system:serviceaccount:NS:tenant"}, w.authors(mark))
 }
+
+// A tenant may bind a Role only once there is one, which a stage of its own sees to.
+func TestCustomStage(t *testing.T) {
+	pair := role + "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: binding, namespace: NS}\n" +
+		"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: \"app:reader\"}\nsubjects: [{kind: ServiceAccount, name: tenant, namespace: NS}]\n"
+	t.Parallel()
+	for name, test := range map[string]struct {
+		flags []string
+		is    is
+	}{
+		"without": {nil, all(harness.Failed("ReconciliationFailed"), says("/binding "), says(`"app:reader" not found`))},
+		"with":    {[]string{"--custom-apply-stage-kinds=rbac.authorization.k8s.io/Role, Secret"}, harness.Ready},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newOwnWorld(t, files{"app/pair.yaml": pair}, test.flags...)
+			w.account("tenant", "")
+			w.kubectl("create", "role", "binder", "--verb=get,create,patch,delete", "--resource=roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io")
+			w.kubectl("create", "role", "reader", "--verb=get", "--resource=pods") // nobody may give more than it has
+			for _, name := range []string{"binder", "reader"} {
+				w.kubectl("create", "rolebinding", name, "--role="+name, "--serviceaccount="+w.namespace+":tenant")
+			}
+			w.install("serviceAccountName: tenant")
+			w.start()
+			w.wait(harness.Kustomized, "app", test.is)
+		})
+	}
+}

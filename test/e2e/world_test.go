@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -17,11 +16,20 @@ import (
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	words "github.com/fluxd/fluxd/test/harness/world"
 )
 
-// patience is how long a test waits for something that should be immediate. The
-// machine may be busy with other tests.
-const patience = 30 * time.Second
+// Words that these tests share with others.
+const patience = words.Patience
+
+type is = words.Is
+
+var (
+	all, not         = words.All, words.Not
+	condition, field = words.Condition, words.Field
+	equal, contains  = words.Equal, words.Contains
+	namespaceOf      = words.NamespaceOf
+)
 
 // files are those of a commit by name. NS in a content is the test's namespace.
 type files map[string]string
@@ -56,11 +64,6 @@ func makeWorld(t *testing.T, labels string, content files) *world {
 		w.commit(content)
 	}
 	return w
-}
-
-func namespaceOf(t *testing.T) string {
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
-	return strings.Trim(name[:min(len(name), 60)], "-")
 }
 
 func (w *world) expand(text string) string { return strings.ReplaceAll(text, "NS", w.namespace) }
@@ -136,9 +139,6 @@ func (w *world) manifest(apiVersion, kind, name, spec string) string {
 func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")
 }
-
-// is says something about an object, which is nil if there is none.
-type is = func(*unstructured.Unstructured) bool
 
 // wait waits until an object of this world is as is says, and returns it.
 func (w *world) wait(gvr schema.GroupVersionResource, name string, is is) *unstructured.Unstructured {
@@ -285,14 +285,6 @@ func (w *world) writes(since controlplane.AuditMark) []string {
 	})
 }
 
-func field(obj *unstructured.Unstructured, path ...string) string {
-	if obj == nil {
-		return ""
-	}
-	text, _, _ := unstructured.NestedString(obj.Object, path...)
-	return text
-}
-
 // inventory returns the ids in the inventory of a Kustomization, sorted, with the
 // namespace as NS.
 func (w *world) inventory(obj *unstructured.Unstructured) []string {
@@ -306,15 +298,6 @@ func (w *world) inventory(obj *unstructured.Unstructured) []string {
 	return ids
 }
 
-// condition returns status/reason of a condition, and its message.
-func condition(obj *unstructured.Unstructured, kind string) (short, message string) {
-	status, reason, message := harness.Condition(obj, kind)
-	if status == "" {
-		return "", ""
-	}
-	return status + "/" + reason, message
-}
-
 // stalled says whether an object is stalled for a reason.
 func stalled(reason string) is {
 	return func(obj *unstructured.Unstructured) bool {
@@ -324,40 +307,8 @@ func stalled(reason string) is {
 	}
 }
 
-// all says whether all of several things are so.
-func all(conditions ...is) is {
-	return func(obj *unstructured.Unstructured) bool {
-		for _, c := range conditions {
-			if !c(obj) {
-				return false
-			}
-		}
-		return true
-	}
-}
-
-// not says whether something is not so.
-func not(c is) is { return func(obj *unstructured.Unstructured) bool { return !c(obj) } }
-
 // data says whether a ConfigMap holds a value.
 func data(key, value string) is { return harness.Field(value, "data", key) }
-
-func equal(t testing.TB, what string, want, got any) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got)\n%s", what, diff)
-	}
-}
-
-// contains fails the test if text lacks any of parts.
-func contains(t testing.TB, what, text string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(text, part) {
-			t.Errorf("%s: no %q in %q", what, part, text)
-		}
-	}
-}
 
 // configMap is a manifest with one key.
 func configMap(name, value string) string {

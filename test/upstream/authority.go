@@ -56,6 +56,11 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
+// Server returns what a server on loopback needs that is also known by some names.
+func (a *Authority) Server(names ...string) (*tls.Config, error) {
+	return a.serverConfig(Security{Hosts: names})
+}
+
 // serverConfig is for a server on loopback.
 func (a *Authority) serverConfig(s Security) (*tls.Config, error) {
 	template := certificate("127.0.0.1")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/kube"
 )
 
@@ -42,6 +43,10 @@ type Config struct {
 	// Local are the connections to this cluster.
 	Local  *kube.Clients
 	Reader Reader
+	// Clouds get tokens for clusters of clouds; nil means none.
+	Clouds *identity.Clouds
+	// Kind is that of the owners, for counters.
+	Kind string
 	// DefaultAccount is the service account of owners that name none. Empty lets them
 	// act as the process.
 	DefaultAccount string
@@ -63,6 +68,7 @@ type Clusters struct {
 	scheme *runtime.Scheme
 	local  *cluster
 	tokens *tokens
+	asked  *asked
 
 	mu      sync.Mutex // guards the fields below and those of clusters
 	clock   uint64     // ticks with every use
@@ -83,7 +89,7 @@ func New(cfg Config) *Clusters {
 	local := cfg.Apply
 	local.Dynamic, local.Mapper = cfg.Local.Dynamic, cfg.Local.Mapper
 	return &Clusters{
-		cfg: cfg, scheme: runtime.NewScheme(), tokens: newTokens(cfg.Reader),
+		cfg: cfg, scheme: runtime.NewScheme(), tokens: newTokens(cfg.Reader), asked: newAsked(),
 		local:   &cluster{clients: cfg.Local, applier: apply.New(local), guests: map[string]*guest{}},
 		remotes: map[string]*cluster{}, places: map[apply.Owner]place{}, wants: map[apply.Owner]*cluster{},
 	}
@@ -101,7 +107,7 @@ func (c *Clusters) For(ctx context.Context, owner apply.Owner, id Identity) (*ap
 		c.want(owner, c.local)
 		return c.enter(owner, c.local, user)
 	}
-	route, err := c.route(ctx, owner.Namespace, *id.KubeConfig)
+	route, err := c.route(ctx, owner, *id.KubeConfig)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,11 @@
 // get [ErrConnecting] or the last failure at once, so that a cluster that is away
 // holds one worker, for seconds.
 //
+// A ConfigMap may name a cluster of a cloud instead. The cloud is asked where that is,
+// and for tokens, as a service account or as the process, see package identity. What
+// the process may is sent nowhere but there. A cloud that is silent holds up one object
+// at a time, as a cluster does.
+//
 // What nobody names any more is closed. The number of clusters is bounded: the one
 // that was used least recently is closed, and its owners start from nothing.
 package clusters

@@ -1,7 +1,6 @@
 package clusters
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -12,8 +11,11 @@ import (
 	"strings"
 
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/identity"
 	"github.com/fluxd/fluxd/pkg/kube"
 )
 
@@ -39,12 +41,12 @@ type route struct {
 }
 
 // route reads what ref says.
-func (c *Clusters) route(ctx context.Context, namespace string, ref api.KubeConfigReference) (route, error) {
+func (c *Clusters) route(ctx context.Context, owner apply.Owner, ref api.KubeConfigReference) (route, error) {
 	switch {
 	case ref.SecretRef != nil && ref.ConfigMapRef == nil:
-		return c.secretRoute(ctx, namespace, *ref.SecretRef)
+		return c.secretRoute(ctx, owner.Namespace, *ref.SecretRef)
 	case ref.ConfigMapRef != nil && ref.SecretRef == nil:
-		return c.configMapRoute(ctx, namespace, ref.ConfigMapRef.Name)
+		return c.configMapRoute(ctx, owner, ref.ConfigMapRef.Name)
 	}
 	return route{}, errors.New("exactly one of spec.kubeConfig.configMapRef or spec.kubeConfig.secretRef must be specified")
 }
@@ -75,47 +77,54 @@ func (c *Clusters) secretRoute(ctx context.Context, namespace string, ref api.Se
 }
 
 // configMapRoute is that of a ConfigMap that tells how to obtain a token.
-func (c *Clusters) configMapRoute(ctx context.Context, namespace, name string) (route, error) {
+func (c *Clusters) configMapRoute(ctx context.Context, owner apply.Owner, name string) (route, error) {
+	namespace := owner.Namespace
 	data, err := c.cfg.Reader.ConfigMap(ctx, namespace, name)
 	if err != nil {
 		return route{}, fmt.Errorf("unable to read KubeConfig configmap '%s/%s' error: %w", namespace, name, err)
 	}
-	r, err := c.tokenRoute(namespace, data)
+	r, err := c.providerRoute(ctx, owner, data)
 	if err != nil {
 		return route{}, fmt.Errorf("KubeConfig configmap '%s/%s': %w", namespace, name, err)
 	}
 	return r, nil
 }
 
+// providerRoute is that of a provider.
+func (c *Clusters) providerRoute(ctx context.Context, owner apply.Owner, data map[string]string) (route, error) {
+	name := data[api.KubeConfigKeyProvider]
+	if cloud, ok := clouds[name]; ok {
+		return c.cloudRoute(ctx, owner, cloud, data)
+	}
+	if name != "generic" {
+		return route{}, fmt.Errorf("%s: %q: %w", api.KubeConfigKeyProvider, name, ErrProvider)
+	}
+	return c.tokenRoute(owner.Namespace, data)
+}
+
 // tokenRoute is that of the provider generic: a token of a service account of this
 // cluster, which the other one accepts. The identity of the process is never lent:
 // the address and the audiences are a tenant's, who could then act as the process.
 func (c *Clusters) tokenRoute(namespace string, data map[string]string) (route, error) {
-	if p := data[api.KubeConfigKeyProvider]; p != "generic" {
-		return route{}, fmt.Errorf("%s: %q: %w", api.KubeConfigKeyProvider, p, ErrProvider)
-	}
 	address, err := addressOf(data[api.KubeConfigKeyAddress])
 	if err != nil {
 		return route{}, fmt.Errorf("%s: %w", api.KubeConfigKeyAddress, err)
 	}
-	account := cmp.Or(data[api.KubeConfigKeyServiceAccountName], c.cfg.DefaultKubeconfigAccount)
+	account, err := c.account(namespace, data)
 	switch {
+	case err != nil:
+		return route{}, err
 	case account == "":
 		return route{}, fmt.Errorf("%s: %w", api.KubeConfigKeyServiceAccountName, ErrNoAccount)
-	case !c.cfg.ObjectLevel:
-		return route{}, fmt.Errorf("%s: %w", api.KubeConfigKeyServiceAccountName, ErrObjectLevelDisabled)
 	}
-	if _, err := kube.AccountUser(namespace, account); err != nil {
-		return route{}, fmt.Errorf("%s: %w", api.KubeConfigKeyServiceAccountName, err)
-	}
-	audiences := lines(data[api.KubeConfigKeyAudiences])
+	audiences := audiencesOf(data[api.KubeConfigKeyAudiences])
 	if len(audiences) == 0 {
 		audiences = []string{address}
 	}
 	authority := data[api.KubeConfigKeyCACert]
-	config := &rest.Config{Host: address, TLSClientConfig: rest.TLSClientConfig{CAData: []byte(authority)}}
-	if _, err := rest.TLSConfigFor(config); err != nil {
-		return route{}, fmt.Errorf("%s: it is no certificate in PEM", api.KubeConfigKeyCACert)
+	config, err := configOf(identity.Endpoint{Address: address, CA: []byte(authority)})
+	if err != nil {
+		return route{}, err
 	}
 	who := claim{namespace, account, audiences}
 	return route{
@@ -140,12 +149,16 @@ func addressOf(text string) (string, error) {
 	if u.Port() == "" {
 		u.Host += ":443"
 	}
+	u.Host = strings.ToLower(u.Host)
 	return u.String(), nil
 }
 
-// lines returns the lines of text that are not blank.
-func lines(text string) []string {
+// audiencesOf returns for whom a token is to be: a list in YAML, or one on each line.
+func audiencesOf(text string) []string {
 	var found []string
+	if yaml.Unmarshal([]byte(text), &found) == nil {
+		return found
+	}
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {
 			found = append(found, line)

@@ -16,9 +16,9 @@ func TestAddressOf(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://a.test":      "https://a.test:443",
 		"https://a.test:6443": "https://a.test:6443",
-		"a.test":              "https://a.test:443",
-		"https://[::1]":       "https://[::1]:443",
-		"":                    "", "http://a.test": "", "https://": "", "https://u@a.test": "", "https://a.test?x": "", "file:///x": "", ":": "",
+		"a.test":              "https://a.test:443", "A.Test": "https://a.test:443",
+		"https://[::1]": "https://[::1]:443",
+		"":              "", "http://a.test": "", "https://": "", "https://u@a.test": "", "https://a.test?x": "", "file:///x": "", ":": "",
 	} {
 		got, err := addressOf(text)
 		if got != want || (err == nil) != (want != "") {
@@ -52,13 +52,13 @@ func TestTokenRoute(t *testing.T) {
 		"nobody":           {data: with("serviceAccountName", ""), want: ErrNoAccount},
 		"without the gate": {data: generic, off: true, want: ErrObjectLevelDisabled},
 		"a wrong name":     {data: with("serviceAccountName", "a:b"), want: kube.ErrAccountName},
-		"a cloud":          {data: with("provider", "aws"), want: ErrProvider},
+		"a tree":           {data: with("provider", "oak"), want: ErrProvider},
 		"no provider":      {data: map[string]string{}, want: ErrProvider},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, func(cfg *Config) { cfg.ObjectLevel, cfg.DefaultKubeconfigAccount = !c.off, c.fallback })
 			w.vault.configMaps["apps/there"] = c.data
-			r, err := w.route(t.Context(), "apps", api.KubeConfigReference{ConfigMapRef: &api.LocalObjectReference{Name: "there"}})
+			r, err := w.route(t.Context(), owner("a"), api.KubeConfigReference{ConfigMapRef: &api.LocalObjectReference{Name: "there"}})
 			if !errors.Is(err, c.want) {
 				t.Fatalf("got %v", err)
 			}
@@ -91,7 +91,7 @@ func TestExactlyOneWay(t *testing.T) {
 	both := *at("a")
 	both.ConfigMapRef = &api.LocalObjectReference{Name: "b"}
 	for _, ref := range []api.KubeConfigReference{{}, both} {
-		if _, err := w.route(t.Context(), "apps", ref); err == nil || !strings.HasPrefix(err.Error(), "exactly one of") {
+		if _, err := w.route(t.Context(), owner("a"), ref); err == nil || !strings.HasPrefix(err.Error(), "exactly one of") {
 			t.Errorf("got %v", err)
 		}
 	}

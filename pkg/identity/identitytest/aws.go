@@ -112,13 +112,17 @@ func (c *Clouds) verify(call Call, service string) (whose string, err error) {
 	}
 	stamp, signed := call.Header.Get("X-Amz-Date"), strings.Split(m[5], ";")
 	at, err := time.Parse("20060102T150405Z", stamp)
-	region := strings.Split(u.Host, ".")[2]
+	host := strings.Split(strings.TrimPrefix(u.Host, "api."), ".")
+	if len(host) < 3 {
+		return "", fmt.Errorf("%s is not a service", u.Host)
+	}
+	region := host[1]
 	switch {
 	case err != nil || !strings.HasPrefix(stamp, m[2]) || at.Sub(c.Now()).Abs() > 5*time.Minute:
 		return "", fmt.Errorf("the time is wrong")
 	case m[3] != region || m[4] != service:
 		return "", fmt.Errorf("signed for %s in %s", m[4], m[3])
-	case !slices.IsSorted(signed) || !slices.Contains(signed, "host") || !slices.Contains(signed, "x-amz-date") || !slices.Contains(signed, "x-amz-target"):
+	case !slices.IsSorted(signed) || !slices.Contains(signed, "host") || !slices.Contains(signed, "x-amz-date") || call.Header.Get("X-Amz-Target") != "" && !slices.Contains(signed, "x-amz-target"):
 		return "", fmt.Errorf("the signed headers are %s", m[5])
 	case key.secret == "" || key.session != call.Header.Get("X-Amz-Security-Token"):
 		return "", fmt.Errorf("nobody has these keys")

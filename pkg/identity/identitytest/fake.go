@@ -47,6 +47,7 @@ type Clouds struct {
 	mu       sync.Mutex // guards the fields below
 	calls    []Call
 	replaced map[string]http.HandlerFunc
+	clusters map[string]Plane  // by full name
 	keys     map[string]awsKey // by access key
 	tokens   map[string]string // token -> whose, or for whom
 	issued   int
@@ -56,7 +57,7 @@ type Clouds struct {
 func New(t testing.TB) *Clouds {
 	c := &Clouds{
 		Now: time.Now, Annotations: make(map[string]map[string]string),
-		replaced: make(map[string]http.HandlerFunc), keys: make(map[string]awsKey), tokens: make(map[string]string),
+		replaced: make(map[string]http.HandlerFunc), clusters: make(map[string]Plane), keys: make(map[string]awsKey), tokens: make(map[string]string),
 	}
 	c.https, c.http = httptest.NewTLSServer(c.Handler("https")), httptest.NewServer(c.Handler("http"))
 	t.Cleanup(c.https.Close)
@@ -102,7 +103,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Handle replaces what a host answers.
+// Handle replaces what a host answers; nil makes it the cloud again.
 func (c *Clouds) Handle(host string, h http.HandlerFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,6 +169,12 @@ func (c *Clouds) cloud(scheme, host string, call Call) http.HandlerFunc {
 		return c.awsSTS(call)
 	case secure && (is("api.ecr.*.amazonaws.com") || is("api.ecr-public.*.amazonaws.com")):
 		return c.awsECR(call)
+	case secure && is("eks.*.amazonaws.com"):
+		return c.awsEKS(call)
+	case secure && is("management.azure.com"):
+		return c.azureARM(call)
+	case secure && is("container.googleapis.com"):
+		return c.gcpGKE(call)
 	case secure && is("login.microsoftonline.com"):
 		return c.azureLogin(call)
 	case secure && is("*.azurecr.io"):

@@ -11,6 +11,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/identity"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/transport"
 )
 
@@ -111,6 +112,14 @@ func (a *Attempt) Drop(kinds ...string) {
 
 // IsTrue says whether a condition is there and True.
 func (a *Attempt) IsTrue(kind string) bool { return conditions.IsTrue(a.obj.GetConditions(), kind) }
+
+// Fetching says that the files of a revision are fetched, which is news if it is not
+// the recorded one.
+func (a *Attempt) Fetching(ctx context.Context, revision string) {
+	if recorded := *a.artifact; recorded == nil || recorded.Revision != revision {
+		reconcilers.Busy(ctx)
+	}
+}
 
 // Transport returns a transport for the origin of the source, whose bytes count as
 // its own. The caller closes it.

@@ -95,6 +95,7 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 		a.dropPart()
 		return a.unchanged(listing.Revision()), nil
 	}
+	a.Fetching(ctx, listing.Revision())
 	snapshot, known, err := a.fetch(ctx, source, listing)
 	if err != nil {
 		return reconcilers.Result{}, a.fetchFailed(ctx, err)

@@ -111,6 +111,7 @@ func (a *one) run(ctx context.Context) (reconcilers.Result, error) {
 		return a.unchanged(), nil
 	}
 	a.outdated(head, included)
+	a.Fetching(ctx, head.Revision())
 	snapshot, err := a.fetch(ctx, session, head, included)
 	if err != nil {
 		return reconcilers.Result{}, err

@@ -43,7 +43,7 @@ func (p *pass) render(ctx context.Context, tree *artifacts.Tree, revision string
 	if err := exists(tree, p.obj.Spec.Path); err != nil {
 		return render.Output{}, fault.Failed(api.ReasonArtifactFailed, err)
 	}
-	p.begin()
+	p.begin(ctx)
 	in, err := p.inputs(ctx)
 	if err != nil {
 		return render.Output{}, buildFailed(err)

@@ -62,5 +62,6 @@
 // stay and an event names them.
 //
 // Stalls on: a reference across namespaces where these are forbidden, an expression
-// or an annotation that cannot be read, and on fields that are not supported yet. What it cannot honour it refuses whole.
+// or an annotation that cannot be read, a name that is longer than a label, and on
+// fields that are not supported. What it cannot honour it refuses whole.
 package kustomization

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
@@ -13,6 +14,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply/clusters"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/forecast"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/reconcilers/consumer"
@@ -162,8 +164,23 @@ func (r *reconciler) Reconcile(ctx context.Context, obj *v1.Kustomization) (reco
 	return result, err
 }
 
+// reasonInvalidName is the reason of a name that no label can hold.
+const reasonInvalidName = "InvalidName"
+
+// labelable refuses a name that the objects cannot be labelled with.
+func (p *pass) labelable() error {
+	if n := len(p.obj.Name); n > validation.LabelValueMaxLength {
+		return fault.Stalled(reasonInvalidName, fmt.Errorf("metadata.name: its %d characters are more than the %d that fit into the label %s of its objects",
+			n, validation.LabelValueMaxLength, api.LabelKustomizationName))
+	}
+	return nil
+}
+
 // run is the order of the steps.
 func (p *pass) run(ctx context.Context) (reconcilers.Result, error) {
+	if err := p.labelable(); err != nil {
+		return reconcilers.Result{}, err
+	}
 	if err := p.decryptable(); err != nil {
 		return reconcilers.Result{}, err
 	}

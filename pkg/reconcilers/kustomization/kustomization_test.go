@@ -3,6 +3,7 @@ package kustomization
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	v1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
+	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -287,6 +289,35 @@ func TestPlugin(t *testing.T) {
 		Workers: 3, Finalizer: true, Controller: "kustomize-controller", Manager: "gotk-kustomize-controller",
 		FailureReason: "ReconciliationFailed",
 	})
+}
+
+// A name that no label can hold is refused before anything is done.
+func TestLongName(t *testing.T) {
+	w := newWorld(t)
+	w.ks.Name = strings.Repeat("n", 64)
+	_, err := w.run()
+	if _, ok := errors.AsType[*fault.StalledError](err); !ok || !strings.HasPrefix(err.Error(), "metadata.name: its 64 characters") {
+		t.Errorf("got %v", err)
+	}
+	w.want("writes", w.writes(), []string(nil))
+}
+
+// Where the source of an artifact has another revision, that is told along with it.
+func TestOriginRevision(t *testing.T) {
+	w := newWorld(t)
+	const origin = "main@sha1:0123"
+	repo := w.objects[reconcilers.NewRef(api.GitRepositoryGVK.GroupKind(), "flux-system", "repo")].(*sourcev1.GitRepository)
+	repo.Status.Artifact.Metadata = map[string]string{"org.opencontainers.image.revision": origin}
+	result, err := w.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.want("status", w.ks.Status.LastAppliedOriginRevision, origin)
+	w.want("history", w.ks.Status.History[0].Metadata, map[string]string{"revision": "r1", "originRevision": origin})
+	w.want("event", result.Fact.Annotations["kustomize.toolkit.fluxcd.io/originRevision"], origin)
+	w.push("r2", map[string]string{"app/a.json": object("ConfigMap", "a", "2")})
+	w.must()
+	w.want("status without one", w.ks.Status.LastAppliedOriginRevision, "")
 }
 
 func TestSpecless(t *testing.T) {

@@ -1,6 +1,7 @@
 package kustomization
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -50,10 +51,11 @@ func (p *pass) set(kind string, status metav1.ConditionStatus, reason, message s
 }
 
 // begin notes the revision that is tried, and whether it or the spec is new.
-func (p *pass) begin() {
+func (p *pass) begin(ctx context.Context) {
 	ready := conditions.Get(p.list, api.ConditionReady)
 	if p.obj.Status.LastAttemptedRevision != p.revision || ready == nil || ready.ObservedGeneration != p.obj.Generation {
 		p.moved = true
+		reconcilers.Busy(ctx)
 	}
 	p.obj.Status.LastAttemptedRevision = p.revision
 }

@@ -386,6 +386,12 @@ func (w *world) push(revision string, files map[string]string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.publish(revision, tree)
+}
+
+// publish makes a tree the artifact of the source.
+func (w *world) publish(revision string, tree *artifacts.Tree) {
+	w.t.Helper()
 	owner := artifacts.Owner{Kind: api.GitRepositoryKind, Namespace: "flux-system", Name: "repo"}
 	stored, err := w.store.Put(owner, revision, tree, nil)
 	if err != nil {

@@ -114,6 +114,7 @@ func (a *one) follow(ctx context.Context, remote *remote) (reconcilers.Result, e
 		return a.unchanged(), nil
 	}
 	a.outdated(version)
+	a.Fetching(ctx, version.Revision())
 	p, err := a.pull(ctx, remote, version)
 	if err != nil {
 		return reconcilers.Result{}, a.pullFailed(ctx, err)

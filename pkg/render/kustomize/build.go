@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/provider"
 	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/api/types"
 )
 
@@ -76,6 +77,13 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 			return nil, err
 		}
 	}
+	if len(t.manifests) > 0 && t.plain && o.isPlain() {
+		resources, err := plain(ctx, v, t.manifests)
+		if err != nil {
+			return nil, err
+		}
+		return b.finish(v, t, resources)
+	}
 	g := &gate{view: v, copies: make(map[reference]string), customSchema: process.extend}
 	v.gate = g.inspect
 	resources, err := b.run(ctx, g, t)
@@ -84,6 +92,17 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 	}
 	if err := b.check(ctx, g, dir, o, resources); err != nil {
 		return nil, err
+	}
+	return b.finish(v, t, resources.Resources())
+}
+
+// finish encodes what was built, which must be something if there are manifests.
+func (b *Builder) finish(v *view, t target, resources []*resource.Resource) ([][]byte, error) {
+	if len(resources) == 0 {
+		v.read = 0
+		if err := refuseBlank(v, t.manifests); err != nil {
+			return nil, err
+		}
 	}
 	return documents(resources)
 }
@@ -134,13 +153,13 @@ func explain(ctx context.Context, v *view, t target, err error) error {
 	}); e == nil && why != nil {
 		return why
 	}
-	return fmt.Errorf("kustomize build failed: %w", err)
+	return fmt.Errorf("kustomize build failed: %w", steadyError{err})
 }
 
 // documents encodes what was built. Errors never quote an object.
-func documents(m resmap.ResMap) ([][]byte, error) {
-	out := make([][]byte, 0, m.Size())
-	for _, r := range m.Resources() {
+func documents(resources []*resource.Resource) ([][]byte, error) {
+	out := make([][]byte, 0, len(resources))
+	for _, r := range resources {
 		document, err := r.MarshalJSON()
 		if err != nil {
 			return nil, errors.New("encode an object as JSON")

@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -33,6 +34,36 @@ func refuseEmpty(name string, content []byte, k *types.Kustomization) error {
 		return fmt.Errorf("%w: %s", ErrEmpty, shown(name))
 	}
 	return nil
+}
+
+// refuseBlank refuses a folder without a kustomization file whose manifests say nothing:
+// what somebody has put into comments must not look like the wish to have no objects.
+// Who wants none deletes the files.
+func refuseBlank(v *view, manifests []string) error {
+	var blank []string
+	for _, p := range manifests {
+		content, err := v.raw(p)
+		if err != nil || !isBlank(content) {
+			return err
+		}
+		blank = append(blank, shown(p))
+	}
+	if len(blank) == 0 {
+		return nil
+	}
+	text := strings.Join(blank[:min(len(blank), mostUnknown)], ", ")
+	return fmt.Errorf("%w: there is nothing but comments in %s; to have no objects, delete what is blank", ErrBlank, text)
+}
+
+// isBlank says whether YAML has nothing but comments and ends of documents.
+func isBlank(content []byte) bool {
+	for line := range bytes.Lines(content) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && !bytes.HasPrefix(line, []byte("---")) && !bytes.Equal(line, []byte("...")) {
+			return false
+		}
+	}
+	return true
 }
 
 // mostUnknown and longestName bound what an error tells of a file.

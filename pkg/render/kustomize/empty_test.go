@@ -37,6 +37,39 @@ func TestEmptyFiles(t *testing.T) {
 	}
 }
 
+// A folder without a kustomization file may be empty, but not blank.
+func TestBlankManifests(t *testing.T) {
+	cases := map[string]struct {
+		files map[string]string
+		o     Options
+		want  string
+	}{
+		"comments":               {files: map[string]string{"a.yaml": "# x\n", "b/c.yml": "\n---\n  # y\n"}, want: "there is nothing but comments in app/a.yaml, app/b/c.yml; to have"},
+		"nothing at all":         {files: map[string]string{"a.yaml": ""}, want: "there is nothing but comments in app/a.yaml; to have"},
+		"no manifests":           {files: map[string]string{"README": "x"}},
+		"one that is not blank":  {files: map[string]string{"a.yaml": "# x\n", "b.yaml": configMap("b")}},
+		"a base beside it":       {files: map[string]string{"a.yaml": "# x\n", "b/kustomization.yaml": "resources: [c.yaml]", "b/c.yaml": configMap("c")}},
+		"all objects taken away": {files: map[string]string{"a.yaml": configMap("a")}, o: Options{Patches: []Patch{{Patch: "$patch: delete\n" + configMap("a")}}}},
+		"a file that lists one":  {files: map[string]string{"kustomization.yaml": "resources: [a.yaml]", "a.yaml": "# x\n"}},
+	}
+	for name, tt := range cases {
+		t.Run(name, func(t *testing.T) {
+			all := map[string]string{"other.yaml": configMap("other")}
+			for file, text := range tt.files {
+				all["app/"+file] = text
+			}
+			tt.o.Path = "app"
+			_, _, err := build(t, New(Config{}), all, tt.o)
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("got %v", err)
+			case tt.want != "" && (!errors.Is(err, ErrBlank) || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 // Whatever an object lacks, the error names its file, and quotes nothing of it.
 func TestObjectsThatLackSomething(t *testing.T) {
 	lacking := map[string]string{

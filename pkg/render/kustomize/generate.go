@@ -21,6 +21,8 @@ type target struct {
 	dir string
 	// manifests are what a generated file lists beside folders.
 	manifests []string
+	// plain says that it lists nothing else.
+	plain bool
 	// sorted says that the file asks for an order.
 	sorted bool
 }
@@ -39,6 +41,7 @@ func generate(v *view, dir string, o Options) (target, error) {
 	} else {
 		name = path.Join(dir, konfig.DefaultKustomizationFileName())
 		t.manifests, err = list(v, dir, &k)
+		t.plain = len(t.manifests) == len(k.Resources)
 	}
 	if err != nil {
 		return t, err

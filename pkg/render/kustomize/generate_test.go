@@ -114,6 +114,26 @@ func TestWithImage(t *testing.T) {
 	}
 }
 
+// An error that is retried is no news.
+func TestErrorsStayTheSame(t *testing.T) {
+	generator := "configMapGenerator: [{name: a, literals: [k=v]}]\n"
+	files := map[string]string{
+		"kustomization.yaml":      "resources: [base]\n" + generator,
+		"base/kustomization.yaml": generator,
+	}
+	var texts []string
+	for range 2 {
+		_, _, err := build(t, New(Config{}), files, Options{})
+		if err == nil {
+			t.Fatal("two objects have the same name")
+		}
+		texts = append(texts, err.Error())
+	}
+	if texts[0] != texts[1] || strings.Contains(texts[0], "0x") {
+		t.Errorf("got %s\nand %s", texts[0], texts[1])
+	}
+}
+
 func TestBuildErrors(t *testing.T) {
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
 	for _, next := range []string{"b", "c", "d", "e", "f", "g"} {

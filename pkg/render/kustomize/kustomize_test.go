@@ -127,8 +127,7 @@ func TestBuildOrder(t *testing.T) {
 			files: map[string]string{"a.yaml": configMap("a"), "l.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: l\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"},
 			want:  []string{"ConfigMap//a"},
 		},
-		"nothing":                                 {files: map[string]string{"readme.md": "x"}, want: nil},
-		"a folder of nothing but comments":        {files: map[string]string{"a.yaml": "# nothing\n---\n"}, want: nil},
+		"nothing": {files: map[string]string{"readme.md": "x"}, want: nil},
 		"a kustomization.yaml that wants nothing": {files: map[string]string{"kustomization.yaml": "resources: []\n"}, want: nil},
 		"an empty kustomization.yaml and a component of the spec": {
 			files: map[string]string{

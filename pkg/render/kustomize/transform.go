@@ -38,5 +38,5 @@ func (b *Builder) Transform(ctx context.Context, stream []byte, o Options) ([][]
 	if err != nil {
 		return nil, fmt.Errorf("kustomize build failed: %w", err)
 	}
-	return documents(resources)
+	return documents(resources.Resources())
 }

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/harness"
+)
+
+const (
+	// resting is how many Kustomizations have nothing to do, and restingFor how long
+	// they are looked at.
+	resting    = 100
+	restingFor = 3 * time.Minute
+)
+
+// restful measures 100 Kustomizations with an interval of a minute that have nothing to
+// do.
+func restful(ctx context.Context, b *bench) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	files := make(map[string]string)
+	for i := range resting {
+		for name, text := range fourConfigs(i) {
+			files[fmt.Sprintf("part-%d/%s", i, strings.TrimPrefix(name, "app/"))] = text
+		}
+	}
+	url, err := b.repository(ctx, "resting", files)
+	if err != nil {
+		return err
+	}
+	manifests := source("resting", url)
+	for i := range resting {
+		manifests += strings.Replace(kustomization(fmt.Sprintf("part-%d", i), "resting", fmt.Sprintf("./part-%d", i), "  wait: true\n"), "interval: 1h", "interval: 1m", 1)
+	}
+	if _, err := b.cluster.Create(ctx, manifests); err != nil {
+		return err
+	}
+	if err := b.all(ctx, resting, harness.Ready); err != nil {
+		return err
+	}
+	before, err := b.settled(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := b.cluster.MarkAudit(); err != nil {
+		return err
+	}
+	if err := pause(ctx, restingFor); err != nil {
+		return err
+	}
+	after, err := b.subject.Usage()
+	if err != nil {
+		return err
+	}
+	counts, err := b.requests(ctx)
+	if err != nil {
+		return err
+	}
+	each := float64(counts.Total()) / resting * (10 * time.Minute).Seconds() / restingFor.Seconds()
+	b.row("resting: 100 Kustomizations every minute with nothing to do, writes to the API server in three minutes", "0", "%d", counts.Writes())
+	b.row("resting: API requests per Kustomization and ten minutes", "1", "%.2f", each)
+	b.row("resting: of one core", "1 %", "%.2f %%", 100*(after.CPU-before.CPU).Seconds()/restingFor.Seconds())
+	return nil
+}
+
+const (
+	// sick is how many Kustomizations never get healthy.
+	sick = 20
+	// samples is how often the healthy one is made with them and without.
+	samples = 5
+)
+
+// crowd measures one Kustomization that gets healthy beside 20 that never do.
+func crowd(ctx context.Context, b *bench) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	files := map[string]string{}
+	for i := range samples * 2 {
+		files[fmt.Sprintf("good-%d/app.yaml", i)] = configMap(1000+i, "value")
+	}
+	for i := range sick {
+		files[fmt.Sprintf("sick-%d/app.yaml", i)] = strings.Replace(workload(fmt.Sprintf("sick-%d", i)), "fluxd.test/ready-after: 1s", `fluxd.test/never-ready: "true"`, 1)
+	}
+	url, err := b.repository(ctx, "crowd", files)
+	if err != nil {
+		return err
+	}
+	if _, err := b.cluster.Create(ctx, source("crowd", url)); err != nil {
+		return err
+	}
+	if _, err := b.cluster.Wait(ctx, harness.Sources, namespace, "crowd", harness.Ready); err != nil {
+		return err
+	}
+	alone, err := b.good(ctx, 0)
+	if err != nil {
+		return err
+	}
+	manifests := ""
+	for i := range sick {
+		manifests += kustomization(fmt.Sprintf("sick-%d", i), "crowd", fmt.Sprintf("./sick-%d", i), "  wait: true\n  timeout: 30m\n  retryInterval: 10s\n")
+	}
+	if _, err := b.cluster.Create(ctx, manifests); err != nil {
+		return err
+	}
+	for i := range sick {
+		if _, err := b.cluster.Wait(ctx, harness.Kustomized, namespace, fmt.Sprintf("sick-%d", i), waiting); err != nil {
+			return err
+		}
+	}
+	among, err := b.good(ctx, samples)
+	if err != nil {
+		return err
+	}
+	b.row("crowd: a Kustomization beside 20 that never get healthy, from created to ready", alone.Round(time.Millisecond).String()+" alone", "%s", among.Round(time.Millisecond))
+	return nil
+}
+
+// waiting says whether the health of a Kustomization is waited for.
+func waiting(obj *unstructured.Unstructured) bool {
+	status, _, _ := harness.Condition(obj, api.ConditionHealthy)
+	return status == "Unknown"
+}
+
+// good makes some Kustomizations, one after the other, and returns the median of how
+// long they took to get ready.
+func (b *bench) good(ctx context.Context, first int) (time.Duration, error) {
+	var took []time.Duration
+	for i := range samples {
+		name := fmt.Sprintf("good-%d", first+i)
+		began := time.Now()
+		if _, err := b.cluster.Create(ctx, kustomization(name, "crowd", "./"+name, "  wait: true\n")); err != nil {
+			return 0, err
+		}
+		if _, err := b.cluster.Wait(ctx, harness.Kustomized, namespace, name, harness.Ready); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(began))
+	}
+	return percentile(took, 0.5), nil
+}

@@ -1,0 +1,14 @@
+// Command fluxd-test-kustomize is the published kustomize command.
+package main
+
+import (
+	"os"
+
+	"sigs.k8s.io/kustomize/kustomize/v5/commands"
+)
+
+func main() {
+	if err := commands.NewDefaultCommand().Execute(); err != nil {
+		os.Exit(1)
+	}
+}
