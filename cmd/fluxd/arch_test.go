@@ -31,6 +31,7 @@ var floors = []struct {
 	{"pkg/bootstrap/forge", 1},
 	{"pkg/bootstrap", 3},
 	{"pkg/engine", 3},
+	{"pkg/explain", 3},
 	{"pkg/install", 2},
 	{"pkg/preview", 3},
 	{"pkg/reconcilers/all", 3},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/preview"
@@ -38,6 +39,7 @@ var errDiffers = errors.New("there are differences")
 // diff are the flags of diff. Those that shape what the daemon does are those of run.
 type diff struct {
 	options *options
+	kind    schema.GroupKind
 
 	namespace, home  string
 	revision, branch string
@@ -58,13 +60,12 @@ func newDiff() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newDiffKustomization())
+	cmd.AddCommand(newDiffKustomization(), newDiffHelmRelease())
 	return cmd
 }
 
 func newDiffKustomization() *cobra.Command {
-	d := &diff{options: defaults()}
-	cmd := &cobra.Command{
+	return newDiffOf(api.KustomizationGVK.GroupKind(), &cobra.Command{
 		Use:     "kustomization NAME",
 		Aliases: []string{"ks"},
 		Short:   "Print what applying a Kustomization would change",
@@ -75,10 +76,27 @@ func newDiffKustomization() *cobra.Command {
 			"The exit code is 0 if nothing would change, 1 if something would, and 2 on errors.",
 		Example: "  fluxd diff kustomization apps -n flux-system --branch next\n" +
 			"  fluxd diff kustomization apps -n flux-system --path . --recursive",
-		Args: func(cmd *cobra.Command, args []string) error { return trouble(cobra.ExactArgs(1)(cmd, args)) },
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return trouble(d.run(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()))
-		},
+	})
+}
+
+func newDiffHelmRelease() *cobra.Command {
+	return newDiffOf(api.HelmReleaseGVK.GroupKind(), &cobra.Command{
+		Use:     "helmrelease NAME",
+		Aliases: []string{"hr"},
+		Short:   "Print what releasing a chart would change",
+		Long: "diff renders the chart of a HelmRelease as the daemon would, asks the API server for\n" +
+			"dry-runs and prints what would become of the objects of the release. Nothing is written.\n\n" +
+			"The exit code is 0 if nothing would change, 1 if something would, and 2 on errors.",
+		Example: "  fluxd diff helmrelease app -n apps",
+	})
+}
+
+// newDiffOf completes a command that previews objects of a kind.
+func newDiffOf(kind schema.GroupKind, cmd *cobra.Command) *cobra.Command {
+	d := &diff{options: defaults(), kind: kind}
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return trouble(cobra.ExactArgs(1)(cmd, args)) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return trouble(d.run(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()))
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return trouble(err) })
 	d.register(cmd.Flags())
@@ -100,12 +118,12 @@ func (d *diff) register(f *pflag.FlagSet) {
 	if home == "" {
 		home = "flux-system"
 	}
-	f.StringVarP(&d.namespace, "namespace", "n", "flux-system", "namespace of the Kustomization")
+	f.StringVarP(&d.namespace, "namespace", "n", "flux-system", "namespace of the object")
 	f.StringVar(&d.home, "runtime-namespace", home, "namespace that the daemon runs in")
 	f.StringVar(&d.revision, "revision", "", "revision of the source: as status tells it, or a commit, a tag or a digest")
 	f.StringVar(&d.branch, "branch", "", "branch of the source")
 	f.StringVar(&d.path, "path", "", "local folder that stands for the root of the source")
-	f.BoolVar(&d.recursive, "recursive", false, "look into the Kustomizations that would be applied as well")
+	f.BoolVar(&d.recursive, "recursive", false, "look into the Kustomizations and HelmReleases that would be applied as well")
 	f.StringVarP(&d.output, "output", "o", "text", "text or json")
 	f.BoolVar(&d.code, "exit-code", true, "end with 1 if there are differences; false ends with 0")
 	f.DurationVar(&d.timeout, "timeout", 5*time.Minute, "how long it may take")
@@ -117,7 +135,7 @@ func (d *diff) run(ctx context.Context, name string, out, logs io.Writer) error 
 		return fmt.Errorf("--output: %q is neither text nor json", d.output)
 	}
 	request := preview.Request{
-		Kind: api.KustomizationGVK.GroupKind(), Namespace: d.namespace, Name: name,
+		Kind: d.kind, Namespace: d.namespace, Name: name,
 		Revision: d.revision, Branch: d.branch, Recursive: d.recursive,
 	}
 	if d.path != "" {

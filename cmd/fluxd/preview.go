@@ -5,8 +5,10 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/door"
 	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/explain"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/preview"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -41,8 +43,12 @@ func (d *daemon) previewPlugins(w preview.World) (plugins []reconcilers.Plugin, 
 	applied.NoWatch = true // it looks once
 	applied.Wake = func(apply.Owner, time.Duration) {}
 	deps.Clusters = d.tenancy(api.KustomizationKind, d.parts.reader, d.parts.clouds, applied)
+	released := release.ApplyConfig()
+	released.NoWatch, released.Wake, released.Concurrency = true, applied.Wake, applied.Concurrency
+	deps.HelmClusters, deps.Releaser = d.tenancy(api.HelmReleaseKind, d.parts.reader, d.parts.clouds, released), d.options.releaser()
 	return all.Plugins(deps), func() {
 		deps.Clusters.Close()
+		deps.HelmClusters.Close()
 		d.server.thrift.worked()
 	}
 }
@@ -61,5 +67,6 @@ func (d *daemon) openAPI() error {
 		return err
 	}
 	d.server.api.Handle(preview.Path, preview.NewHandler(previews))
+	d.server.api.Handle(explain.URLPath, d.explanations())
 	return d.server.listen("--api-addr", d.options.apiAddr, door.New(door.Config{Reviewer: reviewer}).Wrap(d.server.api))
 }

@@ -16,7 +16,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(), newInstall(), newUninstall(), newCheck(), newExport(), newBootstrap(), newDiff(), newVersion(), newFlags())
+	root.AddCommand(newRun(), newInstall(), newUninstall(), newCheck(), newExport(), newBootstrap(), newDiff(), newExplain(), newTree(), newTrace(), newVersion(), newFlags())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -52,6 +53,7 @@ type daemon struct {
 	parts    *parts
 	server   *server
 	memory   *memoryWatch // nil without the feature gate
+	working  atomic.Bool  // it has listed the objects and reconciles
 }
 
 // build makes every part and connects them. Nothing runs yet.
@@ -206,10 +208,21 @@ func (d *daemon) work(ctx context.Context) error {
 	watches.Go(func() { d.metadata.Start(watching) })
 	watches.Go(func() { d.secrets.Start(watching) })
 	go d.server.readyAfter(ctx, listed)
+	go d.workAfter(ctx, listed)
+	defer d.working.Store(false)
 	err = d.engine.Run(ctx, listed)
 	stop()
 	watches.Wait()
 	return err
+}
+
+// workAfter notes that the process reconciles once listed is closed.
+func (d *daemon) workAfter(ctx context.Context, listed <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-listed:
+		d.working.Store(true)
+	}
 }
 
 // close flushes and frees what build made, last first.

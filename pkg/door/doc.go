@@ -13,6 +13,8 @@
 //
 // # What is promised
 //
+//   - One request shows one token: as a bearer token, or in [HeaderToken] for those who
+//     come through the proxy of the API server.
 //   - Without a valid token nothing behind the door is called.
 //   - What the API server said is remembered for ten seconds, good or bad: a token that
 //     is revoked, or a right that is taken away, counts that much longer. Tokens are

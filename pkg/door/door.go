@@ -116,14 +116,33 @@ func turnAway(w http.ResponseWriter, err error) {
 	}
 }
 
+// HeaderToken is where callers put a token who come through the proxy of the API server,
+// which keeps the Authorization header to itself.
+const HeaderToken = "Fluxd-Token"
+
+// shown returns the one token that a request shows.
+func shown(req *http.Request) (token string, ok bool) {
+	headers, proxied := req.Header.Values("Authorization"), req.Header.Values(HeaderToken)
+	switch {
+	case len(headers)+len(proxied) != 1:
+		return "", false
+	case len(headers) == 1:
+		var scheme string
+		scheme, token, ok = strings.Cut(headers[0], " ")
+		if !ok || !strings.EqualFold(scheme, "Bearer") {
+			return "", false
+		}
+	default:
+		token = proxied[0]
+	}
+	token = strings.TrimSpace(token)
+	return token, token != "" && len(token) <= longestToken
+}
+
 // identify returns whose token a request shows.
 func (d *Door) identify(req *http.Request) (kube.Subject, error) {
-	headers := req.Header.Values("Authorization")
-	if len(headers) != 1 {
-		return kube.Subject{}, errToken
-	}
-	scheme, token, ok := strings.Cut(headers[0], " ")
-	if token = strings.TrimSpace(token); !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > longestToken {
+	token, ok := shown(req)
+	if !ok {
 		return kube.Subject{}, errToken
 	}
 	key := sha256.Sum256([]byte(token))

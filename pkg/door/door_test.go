@@ -112,6 +112,36 @@ func TestWhoGetsIn(t *testing.T) {
 	}
 }
 
+// Through the proxy of the API server a token comes in a header of its own.
+func TestTokenThroughAProxy(t *testing.T) {
+	c := newCluster()
+	h := New(Config{Reviewer: c, Now: c.clock}).Wrap(inside)
+	for name, tt := range map[string]struct {
+		authorization string
+		tokens        []string
+		status        int
+	}{
+		"a token":               {"", []string{"token-of-ann"}, 200},
+		"another token":         {"", []string{"other"}, 401},
+		"an empty token":        {"", []string{" "}, 401},
+		"two tokens":            {"", []string{"token-of-ann", "token-of-bob"}, 401},
+		"one in each header":    {"Bearer token-of-ann", []string{"token-of-bob"}, 401},
+		"a password beside one": {"Basic YW5u", []string{"token-of-ann"}, 401},
+	} {
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
+		if tt.authorization != "" {
+			req.Header.Set("Authorization", tt.authorization)
+		}
+		for _, token := range tt.tokens {
+			req.Header.Add(HeaderToken, token)
+		}
+		rec := httptest.NewRecorder()
+		if h.ServeHTTP(rec, req); rec.Code != tt.status {
+			t.Errorf("%s: %d, want %d", name, rec.Code, tt.status)
+		}
+	}
+}
+
 // What the API server said counts for a while, and a failure of it for nobody.
 func TestAnswersAreRemembered(t *testing.T) {
 	c := newCluster()

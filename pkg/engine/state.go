@@ -3,6 +3,7 @@ package engine
 import (
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
@@ -27,6 +28,10 @@ type state struct {
 	cold bool
 	// refilled says that a suspended object's artifact has been loaded.
 	refilled bool
+	// since is when the object began to be queued, to run or to rest; ended is when its
+	// last run ended, and last how. They are for people who ask.
+	since, ended time.Time
+	last         string
 }
 
 // table holds the state of all objects and who reads whom.

@@ -22,6 +22,9 @@ func (e *Engine) Wake(key Key) {
 	}
 	// In one step, or else a worker may be done before the state says queued.
 	e.table.with(key, func(s *state) {
+		if !s.queued && !s.running {
+			s.since = time.Now()
+		}
 		s.queued = true
 		e.queue.add(key)
 	})

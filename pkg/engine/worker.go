@@ -22,7 +22,9 @@ import (
 
 // visit looks at one object and does what it needs.
 func (e *Engine) visit(ctx context.Context, p reconcilers.Plugin, key Key) {
-	e.table.with(key, func(s *state) { s.queued, s.running, s.parked, s.suspect = false, true, false, false })
+	e.table.with(key, func(s *state) {
+		s.queued, s.running, s.parked, s.suspect, s.since = false, true, false, false, time.Now()
+	})
 	e.schedule.drop(key)
 	after := e.act(ctx, p, key)
 	switch {
@@ -36,7 +38,9 @@ func (e *Engine) visit(ctx context.Context, p reconcilers.Plugin, key Key) {
 		// Earlier, if somebody asked for that while the object ran.
 		e.schedule.hasten(key, time.Now().Add(after))
 	}
-	e.table.with(key, func(s *state) { s.running, s.parked = false, after == never && !s.queued })
+	e.table.with(key, func(s *state) {
+		s.running, s.parked, s.since = false, after == never && !s.queued, time.Now()
+	})
 }
 
 func (e *Engine) stored(key Key) metav1.Object {
@@ -153,7 +157,12 @@ func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
 	if err != nil {
 		return r.excuse(err, "save the status"), false
 	}
-	e.table.with(r.key, func(s *state) { s.failures, s.cold = v.failures, v.cold })
+	e.table.with(r.key, func(s *state) {
+		s.failures, s.cold = v.failures, v.cold
+		if !again {
+			s.ended, s.last = time.Now(), endOf(work, v, failures)
+		}
+	})
 	if again {
 		return 0, true
 	}

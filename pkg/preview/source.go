@@ -195,8 +195,12 @@ func ownerOf(source reconcilers.Ref) artifacts.Owner {
 	return artifacts.Owner{Kind: source.Kind, Namespace: source.Namespace, Name: source.Name}
 }
 
-// include fetches what a GitRepository includes, so that it is there to be included.
+// include fetches what a GitRepository includes, and what a HelmChart is packaged from, so
+// that it is there.
 func (s *session) include(ctx context.Context, o api.Object) error {
+	if chart, ok := o.(*sourcev1.HelmChart); ok {
+		return s.origin(ctx, chart)
+	}
 	repository, ok := o.(*sourcev1.GitRepository)
 	if !ok {
 		return nil
@@ -211,6 +215,20 @@ func (s *session) include(ctx context.Context, o api.Object) error {
 		if _, err := s.once(ref, "included", func() (reconcilers.Content, error) { return s.recorded(ctx, ref, other, nil) }); err != nil {
 			return fmt.Errorf("include '%s': %w", i.GitRepositoryRef.Name, err)
 		}
+	}
+	return nil
+}
+
+// origin has the source of a HelmChart fetched, unless that is what is previewed and there
+// already.
+func (s *session) origin(ctx context.Context, chart *sourcev1.HelmChart) error {
+	ref := reconcilers.NewRef(api.SourceV1.WithKind(chart.Spec.SourceRef.Kind).GroupKind(), chart.Namespace, chart.Spec.SourceRef.Name)
+	found, err := s.world.Objects.find(ref)
+	if err != nil || found == nil || ref == s.pinned || ref.Kind == api.HelmRepositoryKind {
+		return nil // the plugin says it better, or asks for itself
+	}
+	if _, err := s.newest(ctx, ref, found); err != nil {
+		return fmt.Errorf("%s '%s': %w", ref.Kind, ref.Name, err)
 	}
 	return nil
 }

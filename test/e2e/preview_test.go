@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/forecast"
 	"github.com/fluxd/fluxd/pkg/preview"
 	"github.com/fluxd/fluxd/test/controlplane"
@@ -26,7 +27,13 @@ var deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Reso
 // diff runs fluxd diff and returns what it prints, and its exit code.
 func (w *world) diff(name string, args ...string) (stdout, stderr string, code int) {
 	w.t.Helper()
-	args = append([]string{"diff", "kustomization", name, "--namespace=" + w.namespace, "--kubeconfig=" + credentials, "--source-max-size=2Mi"}, args...)
+	return w.diffOf("kustomization", name, args...)
+}
+
+// diffOf is diff of another kind.
+func (w *world) diffOf(kind, name string, args ...string) (stdout, stderr string, code int) {
+	w.t.Helper()
+	args = append([]string{"diff", kind, name, "--namespace=" + w.namespace, "--kubeconfig=" + credentials, "--source-max-size=2Mi"}, args...)
 	cmd := exec.CommandContext(w.t.Context(), binary, args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -428,5 +435,38 @@ func TestPreviewReadsWhatTheClusterHas(t *testing.T) {
 	equal(t, "who asked", []string{elsewhere + " as system:serviceaccount:NS:tenant"}, w.authors(mark))
 	if w.get(harness.ConfigMaps, "config") != nil {
 		t.Error("a preview has created an object")
+	}
+}
+
+// A HelmRelease that a Kustomization applies is looked into as well: with other values, it
+// changes what the chart makes of them.
+func TestPreviewOfARelease(t *testing.T) {
+	content := smallChart()
+	release := func(word string) string {
+		return "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web, namespace: NS}\nspec:\n" +
+			"  interval: 10m\n  chartRef: {kind: HelmChart, name: chart}\n  values: {word: " + word + "}\n"
+	}
+	content["app/release.yaml"] = release("first")
+	w := newWorld(t, content)
+	w.source("repo")
+	w.create(w.manifest("source.toolkit.fluxcd.io/v1", "HelmChart", "chart", "interval: 10m\nchart: chart\nsourceRef: {kind: GitRepository, name: repo}"))
+	w.kustomization("app", "./app")
+	w.ready("app")
+	w.wait(api.HelmReleaseGVR, "web", harness.Ready)
+	w.commitTo("next", files{"app/release.yaml": release("second")})
+	mark := w.mark()
+	report := w.foresee(1, "app", "--branch=next", "--recursive")
+	equal(t, "owners", 2, len(report.Results))
+	equal(t, "what is kept", []string(nil), w.kept(mark))
+	forecast := report.Results[1]
+	equal(t, "error", "", forecast.Error)
+	equal(t, "writes", []string{"ConfigMap/NS/web-one configured"}, writesOf(forecast))
+
+	if out, errs, code := w.diffOf("helmrelease", "web"); code != 0 {
+		t.Errorf("nothing has changed, and the exit code is %d: %s%s", code, out, errs)
+	}
+	w.patch(harness.ConfigMaps, "web-one", map[string]any{"data": map[string]any{"word": "edited"}})
+	if out, errs, code := w.diffOf("helmrelease", "web"); code != 1 || !strings.Contains(out, "ConfigMap/NS/web-one") {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
 	}
 }

@@ -104,3 +104,27 @@ func TestLongName(t *testing.T) {
 	obj = r.Reconciled(api.HelmReleaseGVR, name)
 	world.Equal(t, "history", []string{"1 deployed 1.0.0"}, history(obj))
 }
+
+// A namespace that is deleted takes its HelmReleases with it.
+func TestNamespaceIsDeleted(t *testing.T) {
+	r := newRelease(t, app("1.0.0", nil))
+	r.helmRelease("web")
+	r.ready("web")
+	r.Kubectl("delete", "namespace", r.Namespace, "--wait=false")
+	r.Wait(api.HelmReleaseGVR, "web", harness.Gone)
+}
+
+// A target namespace that vanishes fails the upgrade, and says so.
+func TestTargetNamespaceVanishes(t *testing.T) {
+	r := newRelease(t, app("1.0.0", nil))
+	target := r.Namespace + "-target"
+	r.helmRelease("web", "targetNamespace: "+target, "install: {createNamespace: true}")
+	r.ready("web")
+	r.Kubectl("delete", "namespace", target)
+	r.values("web", map[string]any{"word": "other"})
+	obj := r.stalled("web", "RetriesExceeded")
+	r.condition(obj, "Released", "False/UpgradeFailed", target)
+	r.set("web", map[string]any{"targetNamespace": nil, "values": nil})
+	obj = r.ready("web")
+	world.Equal(t, "history", []string{"1 deployed 1.0.0"}, history(obj))
+}

@@ -84,3 +84,21 @@ func TestExternalArtifact(t *testing.T) {
 	e.Wait(harness.ConfigMaps, "web", data("2"))
 	world.Equal(t, "writes to the ExternalArtifact", "", world.Field(e.Get(api.ExternalArtifactGVR, "apps"), "metadata", "deletionTimestamp"))
 }
+
+// The chart of a HelmRelease may be an artifact of others as well.
+func TestExternalArtifactAsAChart(t *testing.T) {
+	e := newWorld(t).external("chart")
+	chart := func(version string) files {
+		return files{
+			"app/Chart.yaml":            "apiVersion: v2\nname: app\nversion: " + version + "\n",
+			"app/templates/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {key: '{{ .Chart.Version }}'}\n",
+		}
+	}
+	e.Create(e.Manifest("helm.toolkit.fluxcd.io/v2", "HelmRelease", "web", "chartRef: {kind: ExternalArtifact, name: chart}"))
+	e.Wait(api.HelmReleaseGVR, "web", harness.Failed("SourceNotReady"))
+	e.write("chart", "1.0.0", chart("1.0.0"), "")
+	obj := e.Wait(api.HelmReleaseGVR, "web", harness.Ready)
+	world.Equal(t, "attempted", "1.0.0", world.Field(obj, "status", "lastAttemptedRevision"))
+	e.write("chart", "1.1.0", chart("1.1.0"), "")
+	e.Wait(harness.ConfigMaps, "web", data("1.1.0"))
+}

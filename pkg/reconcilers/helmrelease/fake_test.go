@@ -11,6 +11,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/release"
+	"github.com/fluxd/fluxd/pkg/forecast"
 )
 
 // storage is a releaser that behaves as far as the kind can tell: it keeps records, and
@@ -255,3 +256,13 @@ func (s *storage) Correct(context.Context, release.Target, release.Watch) (apply
 
 func (s *storage) Unwatch(release.Target) { s.unwatched++ }
 func (s *storage) Forget(apply.Owner)     {}
+
+func (s *storage) Forecast(_ context.Context, t release.Target, f release.Foresight) ([]forecast.Object, error) {
+	s.log = append(s.log, "forecast")
+	return []forecast.Object{{Kind: "ConfigMap", Namespace: t.Namespace, Name: t.Name, Message: f.Manifest}}, nil
+}
+
+func (s *storage) ForecastUninstall(_ context.Context, _ release.Target, inventory apply.Inventory) ([]forecast.Object, error) {
+	s.log = append(s.log, "forecast the end")
+	return make([]forecast.Object, len(inventory)), nil
+}

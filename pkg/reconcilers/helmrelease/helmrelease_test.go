@@ -1,6 +1,7 @@
 package helmrelease
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,7 +11,9 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 	"github.com/fluxd/fluxd/pkg/apply/release"
+	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/reconcilers"
 )
 
 var errBroken = errors.New("it broke")
@@ -342,5 +345,38 @@ func TestFacts(t *testing.T) {
 		if !w.told(parts...) {
 			t.Errorf("nobody was told %v, but %s", parts, fmt.Sprintf("%q", w.facts))
 		}
+	}
+}
+
+// A preview renders what is to come and writes nothing.
+func TestPreview(t *testing.T) {
+	w := newWorld(t)
+	if err := w.run(0); err != nil {
+		t.Fatal(err)
+	}
+	w.values(`{"word":"other"}`)
+	w.storage.log = nil
+	repo := w.repo()
+	tree, release, err := w.store.Open(artifacts.Owner{Kind: api.OCIRepositoryKind, Namespace: "apps", Name: "chart"}, repo.Status.Artifact.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	q := reconcilers.Question{Source: func(context.Context, reconcilers.Ref, string) (reconcilers.Content, *reconcilers.Content, error) {
+		return reconcilers.Content{Artifact: *repo.Status.Artifact, Tree: tree}, nil, nil
+	}}
+	got, err := w.r.Preview(t.Context(), w.hr.DeepCopy(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.want("actions", w.storage.log, []string{"forecast"})
+	w.want("revisions", []string{got.Current, got.Revision}, []string{"1.0.0+ab12ab12ab12", "1.0.0+ab12ab12ab12"})
+	if !strings.Contains(got.Objects[0].Message, "word: other") {
+		t.Errorf("rendered %s", got.Objects[0].Message)
+	}
+	q.Deleted = true
+	got, err = w.r.Preview(t.Context(), w.hr.DeepCopy(), q)
+	if err != nil || len(got.Objects) != 1 {
+		t.Errorf("of the end: %+v, %v", got, err)
 	}
 }

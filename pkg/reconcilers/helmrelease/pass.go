@@ -48,6 +48,9 @@ type pass struct {
 	acted bool
 	// warnings are what is to be told beside the outcome of an action.
 	warnings []string
+	// preview says that nothing is to be done: templates look nothing up then, for who
+	// asks for a preview may know less than who releases.
+	preview bool
 	// underway says that an action waits.
 	underway bool
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/release"
+	"github.com/fluxd/fluxd/pkg/forecast"
 )
 
 // releaser acts on releases; [release.Releaser] is one.
@@ -12,6 +13,12 @@ type releaser interface {
 	reader
 	actor
 	guard
+	foreteller
+}
+
+type foreteller interface {
+	Forecast(ctx context.Context, t release.Target, f release.Foresight) ([]forecast.Object, error)
+	ForecastUninstall(ctx context.Context, t release.Target, inventory apply.Inventory) ([]forecast.Object, error)
 }
 
 type reader interface {
