@@ -3,9 +3,11 @@ package clients
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/world"
+	"github.com/fluxd/fluxd/test/program"
 )
 
 var (
@@ -37,14 +41,7 @@ func startKubelet(t *testing.T) (pod string) {
 			http.NotFound(w, r)
 			return
 		}
-		lines := shared.Daemon.Logs()
-		if tail := r.URL.Query().Get("tailLines"); tail != "" {
-			n := 0
-			if _, err := fmt.Sscan(tail, &n); err == nil {
-				lines = lines[max(0, len(lines)-n):]
-			}
-		}
-		_, _ = fmt.Fprintln(w, strings.Join(lines, "\n"))
+		sendLog(w, r)
 	}))
 	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	server.StartTLS()
@@ -60,6 +57,28 @@ func startKubelet(t *testing.T) (pod string) {
 		_, _ = shared.Cluster.Dynamic.Resource(nodes).Patch(context.Background(), node, types.MergePatchType, undo, metav1.PatchOptions{}, "status") // nobody else reads logs
 	})
 	return pod
+}
+
+// sendLog answers a request for the log: all of it or its tail, and what comes later if
+// it is to be followed.
+func sendLog(w http.ResponseWriter, r *http.Request) {
+	lines := shared.Daemon.Logs()
+	sent := 0
+	if tail, err := strconv.Atoi(r.URL.Query().Get("tailLines")); err == nil {
+		sent = max(0, len(lines)-tail)
+	}
+	follow := r.URL.Query().Get("follow") == "true"
+	_ = program.Poll(r.Context(), func(context.Context) error { // ends with the request
+		lines = shared.Daemon.Logs()
+		for ; sent < len(lines); sent++ {
+			_, _ = fmt.Fprintln(w, lines[sent]) // who does not read ends the request
+		}
+		w.(http.Flusher).Flush()
+		if follow {
+			return errors.New("there may be more")
+		}
+		return nil
+	})
 }
 
 // The log of the daemon is read through the API server, as that of its Pod.
@@ -97,5 +116,10 @@ func TestLogs(t *testing.T) {
 	if n := strings.Count(tail, "\n"); n != 3 {
 		t.Errorf("%d lines of three:\n%s", n, tail)
 	}
+	followed := w.watch("logs", "--flux-namespace="+namespace, "--follow", "--tail=0", "--kind=GitRepository")
+	revision := w.commit(files{"app/config.yaml": configMap("config", "2")})
+	w.Request(harness.Sources, "repo")
+	followed.until("info GitRepository/repo."+w.Namespace+" - ", "stored artifact for")
+	w.Wait(kustomizations, "app", harness.Field(revision, "status", "lastAppliedRevision"))
 	says(t, w.refused("logs", "--flux-namespace="+w.Namespace), "✗ no Flux pods found in namespace \""+w.Namespace+"\"")
 }
