@@ -167,6 +167,16 @@ func (a *Applier) get(ctx context.Context, v served, k key) (*unstructured.Unstr
 	return obj, err
 }
 
+// reread reads an object and lets the records know.
+func (a *Applier) reread(ctx context.Context, v served, src *source, k key) (*unstructured.Unstructured, record, error) {
+	before := a.store.version(src, k)
+	live, err := a.get(ctx, v, k)
+	if err != nil {
+		return nil, record{}, err
+	}
+	return live, a.store.refresh(src, k, before, live), nil
+}
+
 // each calls f for 0 to n-1, as many at a time as requests may be in flight, and
 // returns when all are done or ctx has ended. A panic of f is one of the caller's
 // goroutine, where somebody recovers it.

@@ -29,6 +29,34 @@
 // the one that sending left, needs no request. Everything else is a candidate:
 // one dry-run, and one write if the dry-run differs.
 //
+// # Whose word counts
+//
+// Three speak of an object: its watch, the answers to our writes, and the answers to
+// our reads. They are heard in any order, so what they say is put in order by resource
+// version, and never by the time at which it was heard. The promise is: a record is
+// what the watch has told, or it is newer than everything that the watch has told, in
+// which case the watch will tell of it or of what came after. So once all is heard the
+// records are the objects there are, and no drift or deletion is lost between a write
+// and a list. It costs no request. It holds because
+//
+//   - a list has every object of its version: a record that it lacks is swept, also
+//     while a write is on its way, unless it came in an answer after the list was asked
+//     for and is newer than the list. A record from before that is swept even if it
+//     seems newer: the cluster was restored from a backup.
+//   - an answer that is older than the record, or that is of an object which the watch
+//     does not have although it has told everything up to that version, is late. It
+//     says how we left the object, and what became of that is judged at once.
+//   - an event that is older than the record is late, too.
+//   - that an object was not found has no version. It counts only if nothing was told
+//     of the object since it was asked for.
+//
+// The versions of one resource are numbers that can be compared; Kubernetes promises
+// it (KEP-5504), though not for every aggregated API server. Of those that cannot be,
+// the watch is believed where it has spoken of the object since the write began, or
+// where its list lacks the object, and the answer otherwise. That is never wrong for
+// longer than until the next event, which is on its way then. It may wake an owner for
+// nothing; it misses no drift.
+//
 // # Tenants
 //
 // An applier that acts as somebody else, see [Applier.As], sends every request of a

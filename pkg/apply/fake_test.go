@@ -43,13 +43,26 @@ type fakeAPI struct {
 	hold map[key]bool
 	// unwatchable is asked before every watch.
 	unwatchable func(metav1.ListOptions) error
+	// opaque: versions are no numbers.
+	opaque bool
+	// arriving and answering are called before a list or a watch that begins with one
+	// is carried out, and before the answer to a write is sent. They may block.
+	arriving, answering func()
 	// lists and watches count those requests.
 	lists, watches int
 }
 
+// text returns a version as it is sent.
+func (f *fakeAPI) text(version int) string {
+	if f.opaque {
+		return "v" + strconv.Itoa(version)
+	}
+	return strconv.Itoa(version)
+}
+
 func newFakeAPI(t testing.TB) *fakeAPI {
 	return &fakeAPI{
-		t: t, objects: map[schema.GroupVersionResource]map[key]*unstructured.Unstructured{},
+		t: t, version: 1, objects: map[schema.GroupVersionResource]map[key]*unstructured.Unstructured{},
 		streams: map[*fakeStream]struct{}{}, forbidden: map[string]bool{}, hold: map[key]bool{},
 	}
 }
@@ -149,6 +162,9 @@ func (r *fakeResource) Patch(_ context.Context, name string, pt types.PatchType,
 	if err := json.Unmarshal(data, &desired); err != nil {
 		return nil, err
 	}
+	if r.api.answering != nil && len(o.DryRun) == 0 {
+		defer r.api.answering() // once the lock is released
+	}
 	r.api.mu.Lock()
 	defer r.api.mu.Unlock()
 	if pt == types.JSONPatchType {
@@ -197,6 +213,9 @@ func (r *fakeResource) jsonPatch(name string, ops []any) (*unstructured.Unstruct
 }
 
 func (r *fakeResource) List(_ context.Context, o metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	if r.api.arriving != nil {
+		r.api.arriving()
+	}
 	r.api.mu.Lock()
 	defer r.api.mu.Unlock()
 	if r.api.forbidden[r.gvr.Resource] {
@@ -209,25 +228,22 @@ func (r *fakeResource) List(_ context.Context, o metav1.ListOptions) (*unstructu
 			list.Items = append(list.Items, *obj.DeepCopy())
 		}
 	}
-	list.SetResourceVersion(strconv.Itoa(r.api.version))
+	list.SetResourceVersion(r.api.text(r.api.version))
 	return list, nil
 }
 
 func (r *fakeResource) Watch(_ context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	if err := r.admit(o); err != nil {
+		return nil, err
+	}
+	if r.api.arriving != nil && o.SendInitialEvents != nil {
+		r.api.arriving()
+	}
 	r.api.mu.Lock()
 	defer r.api.mu.Unlock()
-	if r.api.forbidden[r.gvr.Resource] {
-		return nil, apierrors.NewForbidden(r.gr(), "", fmt.Errorf("no watch"))
-	}
-	r.api.watches++
-	if r.api.unwatchable != nil {
-		if err := r.api.unwatchable(o); err != nil {
-			return nil, err
-		}
-	}
 	s := &fakeStream{api: r.api, gvr: r.gvr, namespace: r.namespace, o: o, ch: make(chan watch.Event, 10000)}
 	r.api.streams[s] = struct{}{}
-	if since, err := strconv.Atoi(o.ResourceVersion); err == nil {
+	if since, err := strconv.Atoi(strings.TrimPrefix(o.ResourceVersion, "v")); err == nil {
 		for _, e := range r.api.history {
 			if e.version > since && e.gvr == r.gvr {
 				s.offer(e.old, e.obj, e.version)
@@ -241,11 +257,25 @@ func (r *fakeResource) Watch(_ context.Context, o metav1.ListOptions) (watch.Int
 			}
 		}
 		end := &unstructured.Unstructured{Object: map[string]any{}}
-		end.SetResourceVersion(strconv.Itoa(r.api.version))
+		end.SetResourceVersion(r.api.text(r.api.version))
 		end.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 		s.ch <- watch.Event{Type: watch.Bookmark, Object: end}
 	}
 	return s, nil
+}
+
+// admit says whether a watch may begin.
+func (r *fakeResource) admit(o metav1.ListOptions) error {
+	r.api.mu.Lock()
+	defer r.api.mu.Unlock()
+	if r.api.forbidden[r.gvr.Resource] {
+		return apierrors.NewForbidden(r.gr(), "", fmt.Errorf("no watch"))
+	}
+	r.api.watches++
+	if r.api.unwatchable != nil {
+		return r.api.unwatchable(o)
+	}
+	return nil
 }
 
 type fakeStream struct {
@@ -303,7 +333,7 @@ func selects(o metav1.ListOptions, namespace string, obj *unstructured.Unstructu
 func (f *fakeAPI) put(gvr schema.GroupVersionResource, obj *unstructured.Unstructured) *unstructured.Unstructured {
 	f.version++
 	obj = obj.DeepCopy()
-	obj.SetResourceVersion(strconv.Itoa(f.version))
+	obj.SetResourceVersion(f.text(f.version))
 	if obj.GetUID() == "" {
 		obj.SetUID(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", f.version)))
 	}
@@ -358,7 +388,7 @@ func (s *fakeStream) offer(old, obj *unstructured.Unstructured, version int) {
 	default:
 		e.Type = watch.Deleted
 		last := old.DeepCopy()
-		last.SetResourceVersion(strconv.Itoa(version))
+		last.SetResourceVersion(s.api.text(version))
 		e.Object = last
 	}
 	s.ch <- e

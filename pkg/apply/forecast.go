@@ -124,13 +124,12 @@ func (s *sight) find(ctx context.Context) {
 
 // readLive reads the object. An error leaves it unknown: the dry-run will say more.
 func (s *sight) readLive(ctx context.Context) {
-	live, err := s.get(ctx, s.served, s.key)
+	live, rec, err := s.reread(ctx, s.served, s.src, s.key)
 	if err != nil {
 		return
 	}
 	s.live = live
-	s.rec, s.here = s.store.refresh(s.src, s.key, live)
-	s.known = true
+	s.rec, s.here, s.known = rec, live != nil, true
 }
 
 // awaitsNamespace says whether a dry-run was refused only because the namespace of the

@@ -212,12 +212,10 @@ func (a *Applier) examine(ctx context.Context, owner Owner, c *check) {
 	}
 	rec, here, reread := a.store.consult(owner, c)
 	if reread {
-		live, err := a.get(ctx, c.served, c.key)
-		if err != nil {
+		if _, _, err := a.reread(ctx, c.served, c.src, c.key); err != nil {
 			c.err, c.recheck = err, recheckBlind
 			return
 		}
-		a.store.refresh(c.src, c.key, live)
 		rec, here, _ = a.store.consult(owner, c)
 	}
 	switch {

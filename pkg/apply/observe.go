@@ -6,21 +6,24 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// event takes in what a watch told. What a list told comes with the tick at which
-// the list started; it may go back in time, because a cluster may have been
-// restored, but not behind what was confirmed since.
-func (s *store) event(src *source, obj *unstructured.Unstructured, gone bool, listed uint64) {
+// event takes in what a watch told.
+func (s *store) event(src *source, obj *unstructured.Unstructured, gone bool) {
 	rec, used := s.reduce(src, obj)
 	k := key{unique.Make(obj.GetNamespace()).Value(), obj.GetName()}
 	var w wakes
 	s.mu.Lock()
-	s.observe(src, k, rec, used, !gone, listed, &w)
+	s.observe(src, k, rec, used, !gone, &w)
+	if src.position != 0 {
+		src.position = rec.version
+	}
 	s.mu.Unlock()
 	s.call(w)
 }
 
-// observe puts a record into its slot and finds out whom that concerns.
-func (s *store) observe(src *source, k key, rec record, used terms, here bool, listed uint64, w *wakes) {
+// observe puts a record into its slot and finds out whom that concerns. What a list
+// tells may go back in time, because a cluster may have been restored, but not behind
+// an answer that came since the list began.
+func (s *store) observe(src *source, k key, rec record, used terms, here bool, w *wakes) {
 	sl := src.slots[k]
 	if sl == nil {
 		if !here {
@@ -29,10 +32,22 @@ func (s *store) observe(src *source, k key, rec record, used terms, here bool, l
 		sl = &slot{}
 		src.slots[k] = sl
 	}
-	if sl.here && sl.seq > listed && (rec.version.older(sl.version) || !here && rec.uid != sl.uid) {
+	sl.heard = true
+	if sl.here && sl.by != nobodys && src.selects(sl.record) &&
+		(rec.version.older(sl.version) || !here && rec.uid != sl.uid) {
 		return // the answer to a write of ours was faster than the watch
 	}
+	sl.by = watches
 	s.put(src, k, sl, rec, used, here, w)
+}
+
+// answer puts the record of an object that the API server has answered with. That the
+// list has told of the object stays true.
+func (s *store) answer(src *source, k key, sl *slot, rec record, used terms, w *wakes) {
+	if !sl.here || sl.by == nobodys {
+		sl.by = answers
+	}
+	s.put(src, k, sl, rec, used, true, w)
 }
 
 // put replaces the record of a slot.
@@ -40,11 +55,10 @@ func (s *store) put(src *source, k key, sl *slot, rec record, used terms, here b
 	if used != s.termsLocked(rec.owner) {
 		rec.flags |= stale
 	}
-	s.seq++
 	moved := sl.here != here || sl.health != rec.health || sl.uid != rec.uid ||
 		rec.flags&stale != 0 || (rec.flags^sl.flags)&timed != 0
 	freed := sl.here && here && sl.flags&hands != 0 && rec.flags&hands == 0
-	sl.record, sl.here, sl.seq = rec, here, s.seq
+	sl.record, sl.here = rec, here
 	if freed && rec.owner != (unique.Handle[Owner]{}) {
 		w.add(rec.owner.Value(), 0) // what was left alone is the owner's again
 	}
@@ -64,8 +78,22 @@ func (s *store) judge(src *source, k key, sl *slot, w *wakes) {
 	sl.told = drifted
 }
 
-// refresh takes in an object that was read, or that was found not to exist.
-func (s *store) refresh(src *source, k key, obj *unstructured.Unstructured) (record, bool) {
+// version returns that of the record of k, 0 if there is none: what is known before k
+// is read.
+func (s *store) version(src *source, k key) version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl := src.slots[k]; sl != nil {
+		return sl.version
+	}
+	return 0
+}
+
+// refresh takes in an object that was read, or that was found not to exist, when the
+// record was of the version before. Where no order is known, because what does not
+// exist has no version, anything that was told meanwhile counts more, and so does it
+// that a live watch has not told of the object.
+func (s *store) refresh(src *source, k key, before version, obj *unstructured.Unstructured) record {
 	var rec record
 	var used terms
 	if obj != nil {
@@ -74,34 +102,46 @@ func (s *store) refresh(src *source, k key, obj *unstructured.Unstructured) (rec
 	var w wakes
 	s.mu.Lock()
 	sl := src.slots[k]
-	switch {
-	case obj != nil && sl == nil:
+	if sl == nil {
 		sl = &slot{}
+	}
+	same := sl.version == before
+	switch {
+	case obj == nil:
+		if sl.here && same {
+			s.put(src, k, sl, sl.record, used, false, &w)
+		}
+	case !src.outdated(sl, rec) && (rec.version.ordered() || same && (sl.here || src.state != live)):
 		src.slots[k] = sl
-		fallthrough
-	case obj != nil && !rec.version.older(sl.version):
-		s.put(src, k, sl, rec, used, true, &w)
-	case obj == nil && sl != nil && sl.here:
-		s.put(src, k, sl, sl.record, used, false, &w)
+		s.answer(src, k, sl, rec, used, &w)
 	}
 	s.mu.Unlock()
 	s.call(w)
-	return rec, obj != nil
+	return rec
 }
 
-// mark returns the tick after which records are confirmed by a list that starts now.
-func (s *store) mark() uint64 {
+// relist begins a list, before it is asked for.
+func (s *store) relist(src *source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seq
+	src.position = 0
+	for _, sl := range src.slots {
+		sl.by = nobodys
+	}
 }
 
-// sweep ends a list that started at since: what it did not confirm is not there.
-func (s *store) sweep(src *source, since uint64) {
+// sweep ends a list, which is of the version listed. What it did not have is not
+// there, or newer.
+func (s *store) sweep(src *source, listed version) {
 	var w wakes
 	s.mu.Lock()
+	src.position = listed
 	for k, sl := range src.slots {
-		if sl.here && sl.seq <= since && sl.writes == 0 {
+		if sl.by == watches || src.ahead(sl, listed) {
+			continue
+		}
+		sl.heard = true
+		if sl.here {
 			s.put(src, k, sl, sl.record, s.termsLocked(sl.record.owner), false, &w)
 		}
 	}

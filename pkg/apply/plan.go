@@ -221,12 +221,11 @@ func (a *Applier) recall(ctx context.Context, p *Plan, inventory Inventory) {
 // read looks at the live object of s where no record can be trusted. An error leaves
 // it unknown: the dry-run will say more.
 func (a *Applier) read(ctx context.Context, s *step) {
-	live, err := a.get(ctx, s.served, s.key)
+	live, rec, err := a.reread(ctx, s.served, s.src, s.key)
 	if err != nil {
 		return
 	}
-	s.rec, s.here = a.store.refresh(s.src, s.key, live)
-	s.known = true
+	s.rec, s.here, s.known = rec, live != nil, true
 }
 
 // terms returns what o asks of its records.

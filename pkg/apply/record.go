@@ -10,6 +10,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
 // record is what is kept of a live object.
@@ -47,16 +48,18 @@ func (u uid) text() types.UID {
 	return types.UID(s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:])
 }
 
-// version is a resource version. Those of the API server are numbers that grow;
-// of any other only equality is known.
+// version is a resource version. Those of one resource are numbers that grow, which
+// Kubernetes promises of all that it serves itself (KEP-5504). Of any other, and of
+// numbers of more than 63 bits, only equality is known. No object has version 0.
 type version uint64
 
 const unordered version = 1 << 63
 
 func parseVersion(s string) version {
-	n, err := strconv.ParseUint(s, 10, 63)
-	if err == nil {
-		return version(n)
+	if _, err := resourceversion.CompareResourceVersion(s, s); err == nil { // well-formed
+		if n, err := strconv.ParseUint(s, 10, 63); err == nil {
+			return version(n)
+		}
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(s)) // never fails
@@ -64,7 +67,12 @@ func parseVersion(s string) version {
 }
 
 // older says that v is known to come before w.
-func (v version) older(w version) bool { return v&unordered == 0 && w&unordered == 0 && v < w }
+func (v version) older(w version) bool { return v.ordered() && w.ordered() && v < w }
+
+// covers says that v is known to be w or to come after it.
+func (v version) covers(w version) bool { return v.ordered() && w.ordered() && w <= v }
+
+func (v version) ordered() bool { return v&unordered == 0 }
 
 // terms are what an owner asks of the records of its objects.
 type terms struct {

@@ -15,6 +15,9 @@ func (s *store) begin(src *source, k key) {
 		sl = &slot{}
 		src.slots[k] = sl
 	}
+	if sl.writes == 0 {
+		sl.heard = false
+	}
 	sl.writes++
 }
 
@@ -36,10 +39,11 @@ func (s *store) finish(src *source, k key, by author, want uint64, obj *unstruct
 		src.tidy(k)
 	} else {
 		sl.left = left{by, want, rec.owned}
-		if !rec.version.older(sl.version) && rec.version != sl.version || !sl.here && rec.version == sl.version {
-			s.put(src, k, sl, rec, used, true, &w)
-		} else { // the watch knows as much as the answer, or more
-			s.judge(src, k, sl, &w)
+		switch {
+		case src.outdated(sl, rec), sl.here && rec.version == sl.version, sl.heard && !rec.version.ordered():
+			s.judge(src, k, sl, &w) // the watch knows as much as the answer, or more
+		default:
+			s.answer(src, k, sl, rec, used, &w)
 		}
 	}
 	s.mu.Unlock()

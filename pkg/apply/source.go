@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"time"
+	"unique"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -46,8 +47,11 @@ type source struct {
 	fights    map[key]time.Time // when what counts against an object is forgotten
 	quiet     time.Time         // when fights that are over were last forgotten
 	news      time.Time         // when the health or existence of an object last changed
-	refs      int
-	state     state
+	// position is the version up to which the watch has told everything that it
+	// selects; 0 until the list that it begins with is complete.
+	position version
+	refs     int
+	state    state
 	// ready is closed once the state is not starting any more.
 	ready chan struct{}
 	stop  context.CancelFunc
@@ -85,6 +89,26 @@ func (src *source) arm(o Owner, k key) {
 		src.waiters[k] = map[Owner]struct{}{}
 	}
 	src.waiters[k][o] = struct{}{}
+}
+
+// selects says whether the watch tells of an object with this record. What it does
+// not select it never mentions, and so never ends.
+func (src *source) selects(rec record) bool {
+	return src.labels == "" || rec.owner != (unique.Handle[Owner]{})
+}
+
+// outdated says that an answer is behind what is known of the object: older than the
+// record, or, if there is none, no newer than what the watch has told, so that it
+// would have the object if it still existed.
+func (src *source) outdated(sl *slot, answer record) bool {
+	return answer.version.older(sl.version) ||
+		!sl.here && src.position.covers(answer.version) && src.selects(answer)
+}
+
+// ahead says that a record which the list of version listed does not have is newer
+// than the list, so that the watch will still tell of it.
+func (src *source) ahead(sl *slot, listed version) bool {
+	return sl.by == answers && listed.older(sl.version) && src.selects(sl.record)
 }
 
 // tidy drops the slot of k if it holds nothing any more.

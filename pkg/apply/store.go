@@ -16,8 +16,6 @@ type key struct{ namespace, name string }
 type slot struct {
 	record
 	left left
-	// seq is when the record was last confirmed, in ticks of the store.
-	seq uint64
 	// writes is how many requests of ours are on their way: what the watch tells
 	// meanwhile may be our own doing, and is judged when the answer is there.
 	writes int16
@@ -25,7 +23,20 @@ type slot struct {
 	here bool
 	// told: the owner has been woken for the drift that there is.
 	told bool
+	// heard: the watch has told something of the object since writes was 0.
+	heard bool
+	// by is who has confirmed the record since the last list of the source began.
+	by word
 }
+
+// word is whose word a record is.
+type word uint8
+
+const (
+	nobodys word = iota
+	answers      // of the API server to a write or a read of ours
+	watches      // or that of the list which a watch begins with
+)
 
 // author is who writes: an owner, and as whom.
 type author struct {
@@ -93,7 +104,6 @@ type store struct {
 	watches sync.WaitGroup
 
 	mu      sync.Mutex // guards the fields below and those of sources and tenants
-	seq     uint64
 	sources map[target]*source
 	tenants map[Owner]*tenant
 }

@@ -45,81 +45,103 @@ func TestOwnWritesWakeNobody(t *testing.T) {
 		"the answer first": {func(s *store, src *source) {
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(5, "a"))
-			s.event(src, applied(5, "a"), false, 0)
+			s.event(src, applied(5, "a"), false)
 		}, 0, "a"},
 		"the event first": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.event(src, applied(5, "a"), false, 0)
+			s.event(src, applied(5, "a"), false)
 			s.finish(src, k, me(), 1, applied(5, "a"))
 		}, 0, "a"},
 		"an older event late": {func(s *store, src *source) {
-			s.event(src, applied(4, "x"), false, 0)
+			s.event(src, applied(4, "x"), false)
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(6, "a"))
-			s.event(src, applied(5, "y"), false, 0)
-			s.event(src, applied(6, "a"), false, 0)
+			s.event(src, applied(5, "y"), false)
+			s.event(src, applied(6, "a"), false)
 		}, 0, "a"},
 		"a list that started before": {func(s *store, src *source) {
-			since := s.mark()
+			s.relist(src)
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(6, "a"))
-			s.event(src, applied(4, "x"), false, since)
-			s.sweep(src, since)
+			s.event(src, applied(4, "x"), false)
+			s.sweep(src, 5)
 		}, 0, "a"},
 		"a list without the object, started before": {func(s *store, src *source) {
-			since := s.mark()
+			s.relist(src)
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(6, "a"))
-			s.sweep(src, since)
+			s.sweep(src, 5)
 		}, 0, "a"},
 		"two writes": {func(s *store, src *source) {
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(5, "a"))
 			s.begin(src, k)
-			s.event(src, applied(5, "a"), false, 0)
-			s.event(src, applied(6, "b"), false, 0)
+			s.event(src, applied(5, "a"), false)
+			s.event(src, applied(6, "b"), false)
 			s.finish(src, k, me(), 2, applied(6, "b"))
 		}, 0, "b"},
 		"a drift after the answer": {func(s *store, src *source) {
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(5, "a"))
-			s.event(src, applied(6, "b"), false, 0)
-			s.event(src, applied(7, "b"), false, 0)
+			s.event(src, applied(6, "b"), false)
+			s.event(src, applied(7, "b"), false)
 		}, 1, "b"},
 		"a drift that the watch told before the answer": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.event(src, applied(5, "a"), false, 0)
-			s.event(src, applied(6, "b"), false, 0)
+			s.event(src, applied(5, "a"), false)
+			s.event(src, applied(6, "b"), false)
 			s.finish(src, k, me(), 1, applied(5, "a"))
 		}, 1, "b"},
 		"a deletion that the watch told before the answer": {func(s *store, src *source) {
 			s.begin(src, k)
-			s.event(src, applied(5, "a"), false, 0)
-			s.event(src, applied(6, "a"), true, 0)
+			s.event(src, applied(5, "a"), false)
+			s.event(src, applied(6, "a"), true)
 			s.finish(src, k, me(), 1, applied(5, "a"))
 		}, 1, ""},
 		"a drift that ended by itself": {func(s *store, src *source) {
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(5, "a"))
-			s.event(src, applied(6, "b"), false, 0)
-			s.event(src, applied(7, "a"), false, 0)
+			s.event(src, applied(6, "b"), false)
+			s.event(src, applied(7, "a"), false)
 		}, 1, "a"},
 		"the end of an object that was replaced": {func(s *store, src *source) {
 			old := applied(4, "x")
 			old.SetUID("00000000-0000-4000-8000-000000000000")
-			s.event(src, old, false, 0)
+			s.event(src, old, false)
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(6, "a"))
 			gone := old.DeepCopy()
 			gone.SetResourceVersion("7")
-			s.event(src, gone, true, 0)
+			s.event(src, gone, true)
+		}, 0, "a"},
+		"a list of a cluster that was restored": {func(s *store, src *source) {
+			s.begin(src, k)
+			s.finish(src, k, me(), 1, applied(9, "a"))
+			s.sweep(src, 9)
+			s.relist(src)
+			s.event(src, applied(4, "x"), false)
+			s.sweep(src, 5)
+		}, 1, "x"},
+		"a list without the object, of a cluster that was restored": {func(s *store, src *source) {
+			s.begin(src, k)
+			s.finish(src, k, me(), 1, applied(9, "a"))
+			s.relist(src)
+			s.sweep(src, 5)
+		}, 1, ""},
+		"a write while a restored cluster is listed": {func(s *store, src *source) {
+			s.sweep(src, 9)
+			s.relist(src)
+			s.begin(src, k)
+			s.finish(src, k, me(), 1, applied(6, "a"))
+			s.sweep(src, 5)
+			s.event(src, applied(6, "a"), false)
 		}, 0, "a"},
 		"a write that failed": {func(s *store, src *source) {
 			s.begin(src, k)
 			s.finish(src, k, me(), 1, applied(5, "a"))
 			s.begin(src, k)
 			s.finish(src, k, me(), 2, nil)
-			s.event(src, applied(6, "b"), false, 0)
+			s.event(src, applied(6, "b"), false)
 		}, 0, "b"},
 	}
 	for name, test := range tests {
@@ -150,7 +172,7 @@ func TestFights(t *testing.T) {
 			version++
 			s.finish(src, k, me(), 1, applied(version, "a"))
 			version++
-			s.event(src, applied(version, "theirs"), false, 0)
+			s.event(src, applied(version, "theirs"), false)
 		}
 		for range promptRounds + 3 {
 			round()
@@ -180,11 +202,11 @@ func TestTwoOwnersOfOneObjectDoNotWakeEachOther(t *testing.T) {
 	theirs.SetLabels(map[string]string{"k/name": "other", "k/namespace": "x"})
 	s.begin(src, k)
 	s.finish(src, k, author{owner: unique.Make(Owner{"x", "other"})}, 1, theirs)
-	s.event(src, theirs, false, 0)
+	s.event(src, theirs, false)
 	ours := applied(4, "a")
 	s.begin(src, k)
 	s.finish(src, k, me(), 1, ours)
-	s.event(src, ours, false, 0)
+	s.event(src, ours, false)
 	equal(t, 0, wakes)
 }
 
@@ -235,6 +257,9 @@ func TestVersion(t *testing.T) {
 	equal(t, false, parseVersion("9").older(parseVersion("9")))
 	equal(t, false, parseVersion("a").older(parseVersion("b")) || parseVersion("b").older(parseVersion("a")))
 	equal(t, parseVersion("a"), parseVersion("a"))
+	for _, odd := range []string{"", "0", "007", "a", "9223372036854775808"} {
+		equal(t, false, parseVersion(odd).older(parseVersion("10")) || parseVersion("10").covers(parseVersion(odd)))
+	}
 }
 
 // BenchmarkRecordMemory reports what a managed object costs at rest.
@@ -247,7 +272,7 @@ func BenchmarkRecordMemory(b *testing.B) {
 			obj := applied(i+1, "x")
 			obj.SetName(fmt.Sprintf("some-workload-%d-config", i))
 			obj.SetUID("6b9f1b1e-8a3f-4c6e-9a53-8f4e2f7b8c11")
-			s.event(src, obj, false, 0)
+			s.event(src, obj, false)
 			k := key{unique.Make("default").Value(), obj.GetName()}
 			s.settle(src, k, me(), 1, src.slots[k].owned)
 		}

@@ -109,8 +109,8 @@ func (w *watcher) once(ctx context.Context) error {
 	if initial {
 		o.SendInitialEvents = new(true)
 		o.ResourceVersionMatch = metav1.ResourceVersionMatchNotOlderThan
+		w.store.relist(w.src)
 	}
-	since := w.store.mark()
 	stream, err := w.resource().Watch(ctx, o)
 	if initial && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) {
 		return errStreamless
@@ -120,15 +120,15 @@ func (w *watcher) once(ctx context.Context) error {
 	}
 	defer stream.Stop()
 	if initial {
-		return w.initial(ctx, stream, since)
+		return w.initial(ctx, stream)
 	}
 	w.store.turn(w.src, live)
 	return w.follow(ctx, stream)
 }
 
-// initial takes in a streaming list that was asked for at the tick since, up to the
-// bookmark that ends it, and then follows the same stream.
-func (w *watcher) initial(ctx context.Context, stream watch.Interface, since uint64) error {
+// initial takes in a streaming list, up to the bookmark that ends it, and then follows
+// the same stream.
+func (w *watcher) initial(ctx context.Context, stream watch.Interface) error {
 	stall := time.NewTimer(stallAfter)
 	defer stall.Stop()
 	for {
@@ -142,13 +142,13 @@ func (w *watcher) initial(ctx context.Context, stream watch.Interface, since uin
 				return errStreamless
 			}
 			stall.Reset(stallAfter)
-			obj, err := w.take(e, since)
+			obj, err := w.take(e)
 			if err != nil {
 				return err
 			}
 			if e.Type == watch.Bookmark && obj.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
 				w.version = obj.GetResourceVersion()
-				w.store.sweep(w.src, since)
+				w.store.sweep(w.src, parseVersion(w.version))
 				w.store.turn(w.src, live)
 				return w.follow(ctx, stream)
 			}
@@ -170,7 +170,7 @@ func (w *watcher) follow(ctx context.Context, stream watch.Interface) error {
 				}
 				return nil
 			}
-			obj, err := w.take(e, 0)
+			obj, err := w.take(e)
 			if err != nil {
 				return err
 			}
@@ -180,9 +180,8 @@ func (w *watcher) follow(ctx context.Context, stream watch.Interface) error {
 	}
 }
 
-// take puts one event into the store and returns its object. listed is the tick at
-// which the list started that the event is part of, 0 if it is news.
-func (w *watcher) take(e watch.Event, listed uint64) (*unstructured.Unstructured, error) {
+// take puts one event into the store and returns its object.
+func (w *watcher) take(e watch.Event) (*unstructured.Unstructured, error) {
 	if e.Type == watch.Error {
 		return nil, apierrors.FromObject(e.Object)
 	}
@@ -192,16 +191,16 @@ func (w *watcher) take(e watch.Event, listed uint64) (*unstructured.Unstructured
 	}
 	switch e.Type {
 	case watch.Added, watch.Modified:
-		w.store.event(w.src, obj, false, listed)
+		w.store.event(w.src, obj, false)
 	case watch.Deleted:
-		w.store.event(w.src, obj, true, listed)
+		w.store.event(w.src, obj, true)
 	}
 	return obj, nil
 }
 
 // list reads the objects page by page, for servers that do not stream lists.
 func (w *watcher) list(ctx context.Context) error {
-	since := w.store.mark()
+	w.store.relist(w.src)
 	o := w.options()
 	o.Limit = pageSize
 	for {
@@ -210,7 +209,7 @@ func (w *watcher) list(ctx context.Context) error {
 			return err
 		}
 		for i := range page.Items {
-			w.store.event(w.src, &page.Items[i], false, since)
+			w.store.event(w.src, &page.Items[i], false)
 			page.Items[i].Object = nil
 		}
 		w.version, o.Continue = page.GetResourceVersion(), page.GetContinue()
@@ -218,7 +217,7 @@ func (w *watcher) list(ctx context.Context) error {
 			break
 		}
 	}
-	w.store.sweep(w.src, since)
+	w.store.sweep(w.src, parseVersion(w.version))
 	w.store.turn(w.src, live)
 	return nil
 }
@@ -235,5 +234,6 @@ func (w *watcher) resource() dynamic.ResourceInterface {
 // its objects.
 func (w *watcher) vanish() {
 	w.store.turn(w.src, gone)
-	w.store.sweep(w.src, w.store.mark())
+	w.store.relist(w.src)
+	w.store.sweep(w.src, 0)
 }

@@ -131,7 +131,7 @@ func TestKilledAnywhere(t *testing.T) {
 			}
 			want, _ := s.play(t, start.plane, -1, false)
 			n := 1
-			for died := true; died; n++ {
+			for died := true; died; n += stride {
 				for _, lost := range []bool{false, true} {
 					var got end
 					if got, died = s.play(t, start.plane, n, lost); fmt.Sprint(got) != fmt.Sprint(want) {
