@@ -66,6 +66,18 @@ func Use(ctx context.Context, cp *controlplane.ControlPlane) (*Cluster, error) {
 
 // Create creates the objects of a YAML stream, in order, and returns them.
 func (c *Cluster) Create(ctx context.Context, manifests string) ([]*unstructured.Unstructured, error) {
+	return c.create(ctx, manifests, metav1.CreateOptions{FieldManager: "test"})
+}
+
+// Validate has the API server validate the objects of a YAML stream as if they were
+// created, and creates none. Fields that it does not know are an error.
+func (c *Cluster) Validate(ctx context.Context, manifests string) ([]*unstructured.Unstructured, error) {
+	return c.create(ctx, manifests, metav1.CreateOptions{
+		FieldManager: "test", DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
+	})
+}
+
+func (c *Cluster) create(ctx context.Context, manifests string, options metav1.CreateOptions) ([]*unstructured.Unstructured, error) {
 	var made []*unstructured.Unstructured
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(manifests), 4096)
 	for {
@@ -82,7 +94,7 @@ func (c *Cluster) Create(ctx context.Context, manifests string) ([]*unstructured
 		if err != nil {
 			return made, err
 		}
-		created, err := c.in(gvr, obj.GetNamespace()).Create(ctx, obj, metav1.CreateOptions{FieldManager: "test"})
+		created, err := c.in(gvr, obj.GetNamespace()).Create(ctx, obj, options)
 		if err != nil {
 			return made, fmt.Errorf("create %s %s: %w", obj.GetKind(), obj.GetName(), err)
 		}
