@@ -32,10 +32,27 @@ type Gitea struct {
 	process *program.Process
 }
 
+// ErrNoGitea says that there is no Gitea where none is to be built.
+var ErrNoGitea = errors.New("no Gitea")
+
+// built returns the program. Where CI is set it is not built, since that takes as long
+// as all the tests: the cache has it or there is none.
+func built(ctx context.Context, progress io.Writer) (string, error) {
+	path, ok, err := gitea.Built(ctx)
+	if err != nil || ok {
+		return path, err
+	}
+	if os.Getenv("CI") != "" {
+		return "", fmt.Errorf("%w: none is in the cache, and where CI is set none is built, which takes minutes: "+
+			"`go test ./test/bootstrap` without CI does", ErrNoGitea)
+	}
+	return gitea.Build(ctx, progress)
+}
+
 // StartGitea starts Gitea, which is built first if need be, in a folder that it has for
-// itself. It runs until Close.
+// itself. It runs until Close. The error is an [ErrNoGitea] where none is built.
 func StartGitea(ctx context.Context, dir string, progress io.Writer) (*Gitea, error) {
-	binary, err := gitea.Build(ctx, progress)
+	binary, err := built(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
