@@ -158,7 +158,8 @@ func TestNothingNew(t *testing.T) {
 	r.Reconciled(api.HelmReleaseGVR, "web")
 	mark := r.Mark()
 	r.Reconciled(api.HelmReleaseGVR, "web")
-	requests := r.Requests(mark)
+	// The events of the install may come as late as this.
+	requests := slices.DeleteFunc(r.Requests(mark), func(request string) bool { return strings.HasPrefix(request, "events ") })
 	world.Equal(t, "requests", []string{"secrets list ", "helm.toolkit.fluxcd.io/helmreleases/status patch web"}, requests)
 }
 
