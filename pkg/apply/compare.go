@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fluxd/fluxd/pkg/forecast"
 )
 
 // Difference is how an object differs from what is planned for it.
@@ -137,7 +139,7 @@ func without(obj *unstructured.Unstructured, skip *pointers) map[string]any {
 // fields counts how two values differ. With whole, a value that is added or removed
 // counts once, whatever is in it.
 func (d *Difference) fields(is, would any, whole bool) {
-	if empty(is) && empty(would) {
+	if forecast.Empty(is) && forecast.Empty(would) {
 		return
 	}
 	switch w := would.(type) {
@@ -157,11 +159,11 @@ func (d *Difference) fields(is, would any, whole bool) {
 		}
 	}
 	switch {
-	case empty(is):
+	case forecast.Empty(is):
 		d.Additions++
-	case empty(would):
+	case forecast.Empty(would):
 		d.Removals++
-	case !sameValue(is, would):
+	case !forecast.Same(is, would):
 		d.Changes++
 	}
 }
@@ -171,7 +173,7 @@ func (d *Difference) maps(is, would map[string]any, whole bool) {
 		d.fields(is[name], v, whole)
 	}
 	for name, v := range is {
-		if _, ok := would[name]; !ok && !empty(v) {
+		if _, ok := would[name]; !ok && !forecast.Empty(v) {
 			d.Removals++
 		}
 	}
@@ -188,47 +190,6 @@ func (d *Difference) lists(is, would []any, whole bool) {
 			d.fields(is[i], would[i], whole)
 		}
 	}
-}
-
-// empty says that a value is as one that is not there.
-func empty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case map[string]any:
-		return len(v) == 0
-	case []any:
-		return len(v) == 0
-	}
-	return false
-}
-
-// sameValue compares values that are not both maps or both lists.
-func sameValue(a, b any) bool {
-	x, xIs := numberOf(a)
-	y, yIs := numberOf(b)
-	if xIs && yIs {
-		return x == y
-	}
-	switch a.(type) {
-	case map[string]any, []any:
-		return false
-	}
-	switch b.(type) {
-	case map[string]any, []any:
-		return false
-	}
-	return a == b
-}
-
-func numberOf(v any) (float64, bool) {
-	switch v := v.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
-	}
-	return 0, false
 }
 
 // String returns the line that people read of a difference.

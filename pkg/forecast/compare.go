@@ -77,7 +77,7 @@ type comparison struct {
 
 // values compares what is at a path.
 func (c *comparison) values(before, after any, path []string, text string) {
-	if empty(before) && empty(after) || slices.ContainsFunc(c.ignored, func(i []string) bool { return slices.Equal(i, path) }) {
+	if Empty(before) && Empty(after) || slices.ContainsFunc(c.ignored, func(i []string) bool { return slices.Equal(i, path) }) {
 		return
 	}
 	b, isMap := before.(map[string]any)
@@ -92,7 +92,7 @@ func (c *comparison) values(before, after any, path []string, text string) {
 		c.lists(bl, al, path, text)
 		return
 	}
-	if !same(before, after) {
+	if !Same(before, after) {
 		c.tell(before, after, path, text)
 	}
 }
@@ -215,9 +215,9 @@ func showable(path []string) bool {
 	return len(path) == 3 && path[1] == "annotations" && path[2] != "kubectl.kubernetes.io/last-applied-configuration"
 }
 
-// empty says whether a value is as good as none: the API server does not tell nothing,
+// Empty says whether a value is as good as none: the API server does not tell nothing,
 // an empty map and an empty list apart.
-func empty(v any) bool {
+func Empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return true
@@ -229,8 +229,9 @@ func empty(v any) bool {
 	return false
 }
 
-// same compares values that are not both maps or both lists.
-func same(a, b any) bool {
+// Same says whether two values that are not both maps or both lists are equal. A
+// number is equal to one of another type that has its value.
+func Same(a, b any) bool {
 	switch a := a.(type) {
 	case string:
 		s, ok := b.(string)
