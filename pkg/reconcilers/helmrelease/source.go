@@ -1,6 +1,7 @@
 package helmrelease
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -24,21 +25,14 @@ func sourceRef(obj *v2.HelmRelease) (reconcilers.Ref, bool) {
 		return reconcilers.NewRef(api.HelmChartGVK.GroupKind(), obj.Spec.Chart.GetNamespace(obj.Namespace), obj.GetHelmChartName()), true
 	case obj.Spec.ChartRef != nil:
 		ref := obj.Spec.ChartRef
-		return reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), orDefault(ref.Namespace, obj.Namespace), ref.Name), true
+		return reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), cmp.Or(ref.Namespace, obj.Namespace), ref.Name), true
 	}
 	return reconcilers.Ref{}, false
 }
 
 // dependencyRef names one dependency of obj.
 func dependencyRef(obj *v2.HelmRelease, d api.DependencyReference) reconcilers.Ref {
-	return reconcilers.NewRef(api.HelmReleaseGVK.GroupKind(), orDefault(d.Namespace, obj.Namespace), d.Name)
-}
-
-func orDefault(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
+	return reconcilers.NewRef(api.HelmReleaseGVK.GroupKind(), cmp.Or(d.Namespace, obj.Namespace), d.Name)
 }
 
 // mayUse stalls the object on an object of another namespace where that is forbidden.

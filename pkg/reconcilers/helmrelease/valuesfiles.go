@@ -1,6 +1,7 @@
 package helmrelease
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -42,7 +43,7 @@ func valuesFileRefs(obj *v2.HelmRelease) []reconcilers.Ref {
 }
 
 func fileSource(obj *v2.HelmRelease, ref v1.CrossNamespaceSourceReference) reconcilers.Ref {
-	return reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), orDefault(ref.Namespace, obj.Namespace), ref.Name)
+	return reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), cmp.Or(ref.Namespace, obj.Namespace), ref.Name)
 }
 
 // files returns the values of the files that the annotation lists, nil if there are
@@ -132,6 +133,6 @@ func (p *pass) decrypter(ctx context.Context, d *v1.Decryption) (helm.Decrypter,
 	}
 	return decrypt.New(secret, decrypt.Access{
 		Services: p.options.KeyServices, Kind: api.HelmReleaseKind, Namespace: p.obj.Namespace, Name: p.obj.Name,
-		ServiceAccount: orDefault(d.ServiceAccountName, p.options.DecryptionAccount),
+		ServiceAccount: cmp.Or(d.ServiceAccountName, p.options.DecryptionAccount),
 	}), nil
 }

@@ -1,6 +1,7 @@
 package kustomization
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (p *pass) decrypter(ctx context.Context) (*decrypt.Decrypter, render.Inputs
 	}
 	access := decrypt.Access{
 		Services: p.options.KeyServices, Kind: api.KustomizationKind, Namespace: p.obj.Namespace, Name: p.obj.Name,
-		ServiceAccount: orDefault(p.obj.Spec.Decryption.ServiceAccountName, p.options.DecryptionAccount),
+		ServiceAccount: cmp.Or(p.obj.Spec.Decryption.ServiceAccountName, p.options.DecryptionAccount),
 	}
 	access.Vault = p.vaultLogin(access.ServiceAccount)
 	return decrypt.New(secret, access), secret.Inputs().With(access.Inputs()), nil

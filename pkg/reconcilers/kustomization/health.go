@@ -1,6 +1,7 @@
 package kustomization
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (p *pass) isSelf(e apply.Entry) bool {
 // groupOf returns the group of an API version; none means that of Deployments.
 // The version does not matter: the preferred one is looked at.
 func groupOf(apiVersion string) string {
-	group, _, ok := strings.Cut(orDefault(apiVersion, "apps/v1"), "/")
+	group, _, ok := strings.Cut(cmp.Or(apiVersion, "apps/v1"), "/")
 	if !ok {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package kustomization
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,19 +16,12 @@ import (
 // sourceRef names the source of obj.
 func sourceRef(obj *v1.Kustomization) reconcilers.Ref {
 	ref := obj.Spec.SourceRef
-	return reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), orDefault(ref.Namespace, obj.Namespace), ref.Name)
+	return reconcilers.NewRef(api.SourceV1.WithKind(ref.Kind).GroupKind(), cmp.Or(ref.Namespace, obj.Namespace), ref.Name)
 }
 
 // dependencyRef names one dependency of obj.
 func dependencyRef(obj *v1.Kustomization, d api.DependencyReference) reconcilers.Ref {
-	return reconcilers.NewRef(api.KustomizationGVK.GroupKind(), orDefault(d.Namespace, obj.Namespace), d.Name)
-}
-
-func orDefault(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
+	return reconcilers.NewRef(api.KustomizationGVK.GroupKind(), cmp.Or(d.Namespace, obj.Namespace), d.Name)
 }
 
 // usable returns the name of the source, if the object may use it.
