@@ -95,17 +95,23 @@ func (a *act) supersede(ctx context.Context) error {
 		}
 		return a.outdate(ctx, a.m.From, description)
 	case ActionRollback:
-		heads, err := a.t.heads(ctx)
-		if err != nil {
-			return err
+		return a.outdateOthers(ctx)
+	}
+	return nil
+}
+
+// outdateOthers marks all other revisions that are deployed as superseded.
+func (a *act) outdateOthers(ctx context.Context) error {
+	heads, err := a.t.heads(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range heads {
+		if h.status() != statusDeployed || h.number == a.head.number {
+			continue
 		}
-		for _, h := range heads {
-			if h.status() != statusDeployed || h.number == a.head.number {
-				continue
-			}
-			if err := a.outdate(ctx, h.number, ""); err != nil {
-				return err
-			}
+		if err := a.outdate(ctx, h.number, ""); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -9,14 +9,10 @@ import (
 // Rollback makes another revision of a release, which repeats an earlier one. If the
 // same attempt is under way, it goes on.
 func (r *Releaser) Rollback(ctx context.Context, t Target, rb Rollback) (Step, error) {
-	heads, err := t.heads(ctx)
+	heads, last, err := t.present(ctx, ErrNoRelease)
 	if err != nil {
 		return Step{}, err
 	}
-	if len(heads) == 0 {
-		return Step{}, ErrNoRelease
-	}
-	last := heads[len(heads)-1]
 	if last.mark.of(t.Owner) && last.mark.Action == ActionRollback {
 		return r.resume(t, last).run(ctx, nil)
 	}

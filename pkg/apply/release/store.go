@@ -83,6 +83,19 @@ func (t Target) heads(ctx context.Context) ([]head, error) {
 	return heads, nil
 }
 
+// present returns the revisions of a release and the last of them. That there are none
+// is the error none.
+func (t Target) present(ctx context.Context, none error) (heads []head, last head, err error) {
+	heads, err = t.heads(ctx)
+	if err != nil {
+		return nil, head{}, err
+	}
+	if len(heads) == 0 {
+		return nil, head{}, none
+	}
+	return heads, heads[len(heads)-1], nil
+}
+
 // read returns a stored revision. One that is not there is nil.
 func (t Target) read(ctx context.Context, version int) (*revision, error) {
 	h, data, err := t.fetch(ctx, version)

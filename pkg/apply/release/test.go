@@ -10,14 +10,10 @@ import (
 // Test runs the tests of the last revision. If they run already, it goes on. A
 // revision without any is done at once, and not written.
 func (r *Releaser) Test(ctx context.Context, t Target, te Test) (Step, error) {
-	heads, err := t.heads(ctx)
+	_, last, err := t.present(ctx, ErrNoRelease)
 	if err != nil {
 		return Step{}, err
 	}
-	if len(heads) == 0 {
-		return Step{}, ErrNoRelease
-	}
-	last := heads[len(heads)-1]
 	if last.mark.of(t.Owner) && last.mark.Action == ActionTest {
 		return r.resume(t, last).run(ctx, nil)
 	}

@@ -15,14 +15,10 @@ import (
 // Uninstall deletes the objects of a release, whatever its last revision is, and its
 // revisions unless they are to be kept. If it is under way already, it goes on.
 func (r *Releaser) Uninstall(ctx context.Context, t Target, un Uninstall) (Step, error) {
-	heads, err := t.heads(ctx)
+	_, last, err := t.present(ctx, fmt.Errorf("uninstall: Release not loaded: %s: %w", t.Name, ErrNoRelease))
 	if err != nil {
 		return Step{}, err
 	}
-	if len(heads) == 0 {
-		return Step{}, fmt.Errorf("uninstall: Release not loaded: %s: %w", t.Name, ErrNoRelease)
-	}
-	last := heads[len(heads)-1]
 	if last.mark.of(t.Owner) && last.mark.Action == ActionUninstall {
 		return r.resume(t, last).run(ctx, nil)
 	}
@@ -196,17 +192,8 @@ func (a *act) endUninstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	heads, err := a.t.heads(ctx)
-	if err != nil {
+	if err := a.outdateOthers(ctx); err != nil {
 		return err
-	}
-	for _, h := range heads {
-		if h.status() != statusDeployed || h.number == a.head.number {
-			continue
-		}
-		if err := a.outdate(ctx, h.number, ""); err != nil {
-			return err
-		}
 	}
 	rev.info.Status, rev.info.Description = statusUninstalled, "Uninstallation complete"
 	a.fold()

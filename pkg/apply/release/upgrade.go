@@ -12,14 +12,10 @@ func (r *Releaser) Upgrade(ctx context.Context, t Target, up Upgrade) (Step, err
 	if err := up.check(); err != nil {
 		return Step{}, err
 	}
-	heads, err := t.heads(ctx)
+	heads, last, err := t.present(ctx, fmt.Errorf("%q %w", t.Name, ErrNoDeployed))
 	if err != nil {
 		return Step{}, err
 	}
-	if len(heads) == 0 {
-		return Step{}, fmt.Errorf("%q %w", t.Name, ErrNoDeployed)
-	}
-	last := heads[len(heads)-1]
 	if last.mark.of(t.Owner) && last.mark.Action == ActionUpgrade {
 		return r.resume(t, last).run(ctx, nil)
 	}
