@@ -15,29 +15,27 @@ import (
 // Flux query. Those of stock Flux which stock Flux registers and never fills
 // (gotk_reconcile_condition and gotk_suspend_status) are not there.
 type Metrics struct {
-	registry  *prometheus.Registry
-	durations *durations
-	readiness *readiness
-	total     *prometheus.CounterVec
-	errors    *prometheus.CounterVec
-	times     *prometheus.HistogramVec
-	active    *prometheus.GaugeVec
-	workers   *prometheus.GaugeVec
-	requests  *prometheus.CounterVec
-	received  *prometheus.CounterVec
-	tokens    *prometheus.CounterVec
-	leading   *prometheus.GaugeVec
-	lost      prometheus.Counter
-	queues    *queues
+	registry *prometheus.Registry
+	runs     *runs
+	total    *prometheus.CounterVec
+	errors   *prometheus.CounterVec
+	times    *prometheus.HistogramVec
+	active   *prometheus.GaugeVec
+	workers  *prometheus.GaugeVec
+	requests *prometheus.CounterVec
+	received *prometheus.CounterVec
+	tokens   *prometheus.CounterVec
+	leading  *prometheus.GaugeVec
+	lost     prometheus.Counter
+	queues   *queues
 }
 
 // NewMetrics returns metrics in a registry of their own, those of the Go runtime
 // and the process among them.
 func NewMetrics() *Metrics {
 	m := &Metrics{
-		registry:  prometheus.NewRegistry(),
-		durations: newDurations(),
-		readiness: newReadiness(),
+		registry: prometheus.NewRegistry(),
+		runs:     newRuns(),
 		total: counters("controller_runtime_reconcile_total",
 			"Runs of reconcilers, by how they ended.", "controller", "result"),
 		errors: counters("controller_runtime_reconcile_errors_total",
@@ -62,7 +60,7 @@ func NewMetrics() *Metrics {
 		}),
 		queues: newQueues(),
 	}
-	m.registry.MustRegister(m.durations, m.readiness, m.total, m.errors, m.times, m.active, m.workers, m.requests, m.received, m.tokens, m.leading, m.lost,
+	m.registry.MustRegister(m.runs, m.total, m.errors, m.times, m.active, m.workers, m.requests, m.received, m.tokens, m.leading, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.queues.all()...)
 	return m
@@ -78,8 +76,7 @@ func (m *Metrics) Handler() http.Handler {
 func (m *Metrics) Reconciled(kind, namespace, name string, took time.Duration, ready metav1.ConditionStatus) {
 	controller := strings.ToLower(kind)
 	of := series{kind: kind, namespace: namespace, name: name}
-	m.durations.observe(of, took)
-	m.readiness.observe(of, ready)
+	m.runs.observe(of, took, ready == metav1.ConditionTrue)
 	m.times.WithLabelValues(controller).Observe(took.Seconds())
 	result := "requeue"
 	switch ready {
@@ -95,8 +92,7 @@ func (m *Metrics) Reconciled(kind, namespace, name string, took time.Duration, r
 // Forgotten drops the series of an object that is no more.
 func (m *Metrics) Forgotten(kind, namespace, name string) {
 	of := series{kind: kind, namespace: namespace, name: name}
-	m.durations.drop(of)
-	m.readiness.drop(of)
+	m.runs.drop(of)
 	m.received.DeleteLabelValues(kind, namespace, name)
 	m.tokens.DeletePartialMatch(prometheus.Labels{"kind": kind, "namespace": namespace, "name": name})
 }

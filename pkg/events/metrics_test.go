@@ -108,12 +108,12 @@ func TestMetricsForgetAnObject(t *testing.T) {
 }
 
 func TestMetricsBuckets(t *testing.T) {
-	d := newDurations()
+	d := newRuns()
 	if d.bounds[0] != 0.01 || d.bounds[9] < 1799.9 || d.bounds[9] > 1800.1 {
 		t.Errorf("bounds are %v", d.bounds)
 	}
 	of := series{"A", "b", "c"}
-	d.observe(of, 10*time.Millisecond) // a bound belongs to its bucket
+	d.observe(of, 10*time.Millisecond, true) // a bound belongs to its bucket
 	if d.counts[of].buckets[0] != 1 {
 		t.Error("10ms is not in the bucket up to 10ms")
 	}
@@ -251,10 +251,10 @@ func BenchmarkDurations(b *testing.B) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	d := newDurations()
+	d := newRuns()
 	for b.Loop() {
 		for _, name := range names {
-			d.observe(series{"Kustomization", "default", name}, time.Second)
+			d.observe(series{"Kustomization", "default", name}, time.Second, true)
 		}
 	}
 	runtime.GC()
