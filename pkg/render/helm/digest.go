@@ -24,13 +24,6 @@ func ConfigDigest(a digest.Algorithm, values map[string]any) string {
 	return d.Digest().String()
 }
 
-// VerifyConfig says whether a digest is that of values. One that is none, or whose
-// algorithm is not available, is not.
-func VerifyConfig(recorded string, values map[string]any) bool {
-	d := digest.Digest(recorded)
-	return d.Validate() == nil && ConfigDigest(d.Algorithm(), values) == recorded
-}
-
 func writeConfig(w io.Writer, values map[string]any) {
 	if len(values) == 0 {
 		return

@@ -52,17 +52,12 @@ func TestConfigDigest(t *testing.T) {
 			if c.yaml != "" && !strings.HasPrefix(text.String(), strings.TrimSuffix(c.yaml, "\n")) {
 				t.Errorf("digested %q", text.String())
 			}
-			if !VerifyConfig(got, c.values) || VerifyConfig(got, map[string]any{"other": 1}) {
+			if ConfigDigest(digest.SHA256, c.values) != got || ConfigDigest(digest.SHA256, map[string]any{"other": 1}) == got {
 				t.Error("the digest is not that of the values, or of others too")
 			}
 		})
 	}
-	for _, bad := range []string{"", "sha256", "sha256:00", "md5:" + strings.Repeat("0", 32), "blake3:" + strings.Repeat("0", 64)} {
-		if VerifyConfig(bad, nil) {
-			t.Errorf("%q is a digest of nothing", bad)
-		}
-	}
-	if got := ConfigDigest(digest.SHA512, nil); !strings.HasPrefix(got, "sha512:cf83e1357eefb8bd") || !VerifyConfig(got, nil) {
+	if got := ConfigDigest(digest.SHA512, nil); !strings.HasPrefix(got, "sha512:cf83e1357eefb8bd") {
 		t.Errorf("got %s", got)
 	}
 }
