@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +25,7 @@ type Door struct {
 
 	mu       sync.Mutex // guards the fields below
 	server   *http.Server
-	requests []Request
+	requests []*Request
 	wrap     func(http.Handler) http.Handler // nil as a rule
 }
 
@@ -150,12 +149,16 @@ func (d *Door) wrapped(handler http.Handler) http.Handler {
 	return d.wrap(handler)
 }
 
-// Requests are those that were answered since the door was opened first, or
+// Requests are those whose answer has begun since the door was opened first, or
 // since Forget.
 func (d *Door) Requests() []Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.requests)
+	all := make([]Request, len(d.requests))
+	for i, r := range d.requests {
+		all[i] = *r
+	}
+	return all
 }
 
 // Forget begins to count anew.
@@ -176,19 +179,15 @@ func (d *Door) Count(match func(Request) bool) int {
 	return n
 }
 
-// counted serves with handler and keeps what it has answered.
+// counted serves with handler and keeps what it answers, from before the client can
+// have seen any of it.
 func (d *Door) counted(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		counter := &counter{ResponseWriter: w, status: http.StatusOK}
-		defer func() {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.requests = append(d.requests, Request{
-				Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
-				IfNoneMatch: r.Header.Get("If-None-Match"), Authorized: r.Header.Get("Authorization") != "",
-				Status: counter.status, Bytes: counter.bytes,
-			})
-		}()
+		counter := &counter{ResponseWriter: w, door: d, request: &Request{
+			Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
+			IfNoneMatch: r.Header.Get("If-None-Match"), Authorized: r.Header.Get("Authorization") != "",
+		}}
+		defer counter.note(http.StatusOK, 0)
 		d.wrapped(handler).ServeHTTP(counter, r)
 	})
 }
@@ -196,18 +195,30 @@ func (d *Door) counted(handler http.Handler) http.Handler {
 // counter counts what is written through it.
 type counter struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	door    *Door
+	request *Request // the door has it once it has a status
+}
+
+// note adds to what is known of the answer; the first status counts.
+func (c *counter) note(status, bytes int) {
+	c.door.mu.Lock()
+	defer c.door.mu.Unlock()
+	if c.request.Status == 0 {
+		c.request.Status = status
+		c.door.requests = append(c.door.requests, c.request)
+	}
+	c.request.Bytes += int64(bytes)
 }
 
 func (c *counter) WriteHeader(status int) {
-	c.status = status
+	c.note(status, 0)
 	c.ResponseWriter.WriteHeader(status)
 }
 
 func (c *counter) Write(p []byte) (int, error) {
+	c.note(http.StatusOK, len(p))
 	n, err := c.ResponseWriter.Write(p)
-	c.bytes += int64(n)
+	c.note(http.StatusOK, n-len(p))
 	return n, err
 }
 
