@@ -1,14 +1,17 @@
 package releases
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/world"
+	"github.com/fluxd/fluxd/test/program"
 	"github.com/fluxd/fluxd/test/upstream"
 )
 
@@ -153,14 +156,32 @@ func TestSuspended(t *testing.T) {
 // somebody asked.
 func TestNothingNew(t *testing.T) {
 	r := newRelease(t, app("1.0.0", nil))
+	begin := r.Mark()
 	r.helmRelease("web")
 	r.ready("web")
 	r.Reconciled(api.HelmReleaseGVR, "web")
+	r.told(begin, "web")
 	mark := r.Mark()
 	r.Reconciled(api.HelmReleaseGVR, "web")
-	// The events of the install may come as late as this.
-	requests := slices.DeleteFunc(r.Requests(mark), func(request string) bool { return strings.HasPrefix(request, "events ") })
+	requests := r.Requests(mark)
 	world.Equal(t, "requests", []string{"secrets list ", "helm.toolkit.fluxcd.io/helmreleases/status patch web"}, requests)
+}
+
+// told waits until an event of an object has been written since a mark: events come
+// behind the work that they tell of.
+func (r release) told(since controlplane.AuditMark, name string) {
+	r.T.Helper()
+	ctx, cancel := context.WithTimeout(r.T.Context(), world.Patience)
+	defer cancel()
+	err := program.Poll(ctx, func(context.Context) error {
+		if !slices.ContainsFunc(r.Requests(since), func(request string) bool { return strings.HasPrefix(request, "events create "+name+".") }) {
+			return fmt.Errorf("no event of %s", name)
+		}
+		return nil
+	})
+	if err != nil {
+		r.T.Fatal(err)
+	}
 }
 
 // Definitions of the chart are there before its objects, which are of their kinds.
