@@ -2,9 +2,6 @@ package apply
 
 import (
 	"context"
-	"flag"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +10,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/test/controlplane"
+	"github.com/fluxd/fluxd/test/program"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,29 +23,12 @@ import (
 var plane *controlplane.ControlPlane
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if testing.Short() {
-		fmt.Println("-short: these tests start a control plane, which may have to be built for minutes")
-		os.Exit(0)
-	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
-	defer cancel()
-	var err error
-	plane, err = controlplane.Start(ctx, controlplane.Options{Audit: true, Nodes: 1})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() {
-		if err := plane.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+	program.Main(m, func(ctx context.Context, stops *program.Stops) (err error) {
+		if plane, err = controlplane.Start(ctx, controlplane.Options{Audit: true, Nodes: 1}); err == nil {
+			stops.Add(plane.Stop)
 		}
-	}()
-	return m.Run()
+		return err
+	})
 }
 
 // world is one owner, with an applier of its own, in a namespace of its own.

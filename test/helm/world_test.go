@@ -5,9 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,35 +20,19 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/test/controlplane"
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // plane is the control plane of all tests here. Each test has a namespace of its own.
 var plane *controlplane.ControlPlane
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if testing.Short() {
-		fmt.Println("-short: these tests start a control plane, which may have to be built for minutes")
-		os.Exit(0)
-	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
-	defer cancel()
-	var err error
-	plane, err = controlplane.Start(ctx, controlplane.Options{Audit: true, Nodes: 1})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() {
-		if err := plane.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+	program.Main(m, func(ctx context.Context, stops *program.Stops) (err error) {
+		if plane, err = controlplane.Start(ctx, controlplane.Options{Audit: true, Nodes: 1}); err == nil {
+			stops.Add(plane.Stop)
 		}
-	}()
-	return m.Run()
+		return err
+	})
 }
 
 // world is a release of ours in a namespace of its own.

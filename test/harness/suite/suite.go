@@ -5,16 +5,14 @@ package suite
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/program"
 	"github.com/fluxd/fluxd/test/upstream"
 )
 
@@ -37,68 +35,32 @@ type Suite struct {
 	// flux-system.
 	Prepare func(ctx context.Context, dir string) error
 
-	stops []func() error
+	stops *program.Stops
 }
 
 // Main runs the tests of a folder once started has been called; it does not return. The
 // servers of package upstream are there as well.
 func (s *Suite) Main(m *testing.M, started func()) {
-	flag.Parse()
-	if testing.Short() {
-		fmt.Println("-short: these tests start a control plane and servers, which may have to be built for minutes")
-		os.Exit(0)
-	}
-	atOnce()
-	os.Exit(s.run(m, started))
-}
-
-// atOnce has more tests run at once than there are processors, unless the caller
-// says how many: most of the time they wait.
-func atOnce() {
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))) // it is a number
-	}
-}
-
-func (s *Suite) run(m *testing.M, started func()) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
-	defer cancel()
-	err := s.start(ctx)
-	defer func() {
-		if err := s.stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
+	program.Main(m, func(ctx context.Context, stops *program.Stops) error {
+		program.AtOnce(3)
+		s.stops = stops
+		if err := s.start(ctx); err != nil {
+			return err
 		}
-	}()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	started()
-	return m.Run()
+		started()
+		return nil
+	})
 }
 
 // Stopping has f called when the tests are over, before what was started earlier stops.
-func (s *Suite) Stopping(f func() error) { s.stops = append(s.stops, f) }
-
-// stop stops as much as was started.
-func (s *Suite) stop() error {
-	var failures []error
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		failures = append(failures, s.stops[i]())
-	}
-	return errors.Join(failures...)
-}
+func (s *Suite) Stopping(f func() error) { s.stops.Add(f) }
 
 // start starts what is shared.
 func (s *Suite) start(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "fluxd-suite-")
+	dir, err := s.stops.Dir("fluxd-suite")
 	if err != nil {
 		return err
 	}
-	s.Stopping(func() error { return os.RemoveAll(dir) })
 	if _, err := upstream.Build(ctx, os.Stderr); err != nil {
 		return err
 	}
