@@ -90,6 +90,30 @@ const (
 	restless = time.Minute
 )
 
+// alone leaves the subject alone for some time once it is at rest and begin, which may
+// be nil, has been called. It returns the CPU time that this took, what the subject uses
+// afterwards, and what it has asked of the API server.
+func (b *bench) alone(ctx context.Context, long time.Duration, begin func()) (cpu time.Duration, after harness.Usage, counts controlplane.Counts, err error) {
+	before, err := b.settled(ctx)
+	if err != nil {
+		return 0, after, nil, err
+	}
+	if _, err := b.cluster.MarkAudit(); err != nil {
+		return 0, after, nil, err
+	}
+	if begin != nil {
+		begin()
+	}
+	if err := pause(ctx, long); err != nil {
+		return 0, after, nil, err
+	}
+	if after, err = b.subject.Usage(); err != nil {
+		return 0, after, nil, err
+	}
+	counts, err = b.requests(ctx)
+	return after.CPU - before.CPU, after, counts, err
+}
+
 // requests returns what the subject has asked of the API server since the mark,
 // without watches and the renewal of Leases, once it is at rest.
 func (b *bench) requests(ctx context.Context) (controlplane.Counts, error) {

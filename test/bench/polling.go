@@ -40,24 +40,11 @@ func polling(ctx context.Context, b *bench) error {
 	if err := b.allReady(ctx, polled, api.GitRepositoryGVR, api.OCIRepositoryGVR, api.HelmRepositoryGVR, api.BucketGVR); err != nil {
 		return err
 	}
-	before, err := b.settled(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := b.cluster.MarkAudit(); err != nil {
-		return err
-	}
-	for _, d := range doors {
-		d.Forget()
-	}
-	if err := pause(ctx, watched); err != nil {
-		return err
-	}
-	after, err := b.subject.Usage()
-	if err != nil {
-		return err
-	}
-	counts, err := b.requests(ctx)
+	cpu, after, counts, err := b.alone(ctx, watched, func() {
+		for _, d := range doors {
+			d.Forget()
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -65,7 +52,7 @@ func polling(ctx context.Context, b *bench) error {
 	for _, d := range doors {
 		asked += len(d.Requests())
 	}
-	b.row("polling: 1,000 sources every minute with nothing new, of one core", "5 %", "%.1f %%", 100*(after.CPU-before.CPU).Seconds()/watched.Seconds())
+	b.row("polling: 1,000 sources every minute with nothing new, of one core", "5 %", "%.1f %%", 100*cpu.Seconds()/watched.Seconds())
 	b.row("polling: writes to the API server", "0", "%d (requests: %d)", counts.Writes(), counts.Total())
 	b.row("polling: resident memory", "", "%s (requests to registry, index and bucket in %s: %d)", mib(after.Resident), watched, asked)
 	return nil

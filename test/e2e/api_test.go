@@ -36,11 +36,19 @@ func (w *world) caller(name string, rights ...string) string {
 // ask asks the API of the shared daemon for a preview. A body makes it a POST.
 func (w *world) ask(token, name, query string, body []byte) (status int, answer string) {
 	w.t.Helper()
+	status, answer = w.call(token, preview.Path+w.namespace+"/"+name+query, body)
+	return status, strings.TrimSpace(answer)
+}
+
+// call sends a request to the API of the shared daemon, a POST if it has a body. In the
+// answer the namespace is NS.
+func (w *world) call(token, path string, body []byte) (status int, answer string) {
+	w.t.Helper()
 	method, content := http.MethodGet, io.Reader(nil)
 	if body != nil {
 		method, content = http.MethodPost, bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), method, apiURL+preview.Path+w.namespace+"/"+name+query, content)
+	req, err := http.NewRequestWithContext(w.t.Context(), method, apiURL+path, content)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -56,7 +64,7 @@ func (w *world) ask(token, name, query string, body []byte) (status int, answer 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return res.StatusCode, w.short(strings.TrimSpace(string(text)))
+	return res.StatusCode, w.short(string(text))
 }
 
 // shown returns a preview that the caller is shown.

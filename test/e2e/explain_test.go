@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -40,23 +39,7 @@ func (w *world) explained(subject string) string {
 func (w *world) explainedTo(token, subject string) (status int, text string) {
 	w.t.Helper()
 	kind, name, _ := strings.Cut(subject, "/")
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, apiURL+explain.URLPath+kind+"/"+w.namespace+"/"+name, nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return res.StatusCode, w.short(string(body))
+	return w.call(token, explain.URLPath+kind+"/"+w.namespace+"/"+name, nil)
 }
 
 // A chain of Kustomizations waits for a source that nobody has made. Everybody is told of
