@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,17 +41,41 @@ func (c *ControlPlane) MarkAudit() (AuditMark, error) {
 	if err := c.audited(); err != nil {
 		return 0, err
 	}
-	info, err := os.Stat(c.plan.file(fileAudit))
+	mark, err := endOfLines(c.plan.file(fileAudit))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("mark the audit log: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mark = 0
-	if err == nil {
-		c.mark = AuditMark(info.Size())
-	}
+	c.mark = AuditMark(mark)
 	return c.mark, nil
+}
+
+// endOfLines returns where the last whole line of a file ends: what follows is
+// a line that is still being written. It is an offset in bytes.
+func endOfLines(path string) (int64, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	chunk := make([]byte, 64<<10)
+	for end > 0 {
+		start := max(0, end-int64(len(chunk)))
+		part := chunk[:end-start]
+		if _, err := file.ReadAt(part, start); err != nil {
+			return 0, err
+		}
+		if at := bytes.LastIndexByte(part, '\n'); at >= 0 {
+			return start + int64(at) + 1, nil
+		}
+		end = start
+	}
+	return 0, nil
 }
 
 // AuditCounts counts the requests of a user since the last MarkAudit, or

@@ -1,6 +1,8 @@
 package controlplane
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -29,5 +31,28 @@ func TestParseAudit(t *testing.T) {
 	}
 	if counts.Total() != 4 || counts.Writes() != 1 || counts.Of("watch", "") != 2 || counts.Of("", "deployments") != 1 {
 		t.Errorf("sums of %v are wrong", counts)
+	}
+}
+
+func TestMarkStandsBeforeALineThatIsBeingWritten(t *testing.T) {
+	long := strings.Repeat("x", 200<<10)
+	for _, test := range []struct {
+		name, log string
+		want      int64
+	}{
+		{"nothing", "", 0},
+		{"whole lines", "one\ntwo\n", 8},
+		{"a line begun", "one\ntwo\nthr", 8},
+		{"a first line begun", "on", 0},
+		{"a long line begun", "one\n" + long, 4},
+		{"a long line ended", long + "\n", int64(len(long)) + 1},
+	} {
+		path := filepath.Join(t.TempDir(), fileAudit)
+		if err := os.WriteFile(path, []byte(test.log), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := endOfLines(path); err != nil || got != test.want {
+			t.Errorf("%s: endOfLines = %d, %v, want %d", test.name, got, err, test.want)
+		}
 	}
 }
