@@ -73,12 +73,6 @@ func IsFalse(list []metav1.Condition, t string) bool {
 	return is(list, t, metav1.ConditionFalse)
 }
 
-// IsUnknown says whether list has a condition of type t and it is Unknown. An
-// absent condition is not Unknown.
-func IsUnknown(list []metav1.Condition, t string) bool {
-	return is(list, t, metav1.ConditionUnknown)
-}
-
 func is(list []metav1.Condition, t string, s metav1.ConditionStatus) bool {
 	c := Get(list, t)
 	return c != nil && c.Status == s

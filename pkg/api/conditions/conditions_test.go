@@ -165,21 +165,21 @@ func TestQuestions(t *testing.T) {
 		{Type: "T", Status: "True"}, {Type: "F", Status: "False"}, {Type: "U", Status: "Unknown"},
 	}
 	cases := map[string]struct {
-		typ                             string
-		has, isTrue, isFalse, isUnknown bool
+		typ                  string
+		has, isTrue, isFalse bool
 	}{
-		"true":    {"T", true, true, false, false},
-		"false":   {"F", true, false, true, false},
-		"unknown": {"U", true, false, false, true},
-		"absent":  {"A", false, false, false, false},
+		"true":    {"T", true, true, false},
+		"false":   {"F", true, false, true},
+		"unknown": {"U", true, false, false},
+		"absent":  {"A", false, false, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := []bool{Has(list, tc.typ), IsTrue(list, tc.typ), IsFalse(list, tc.typ), IsUnknown(list, tc.typ)}
-			want := []bool{tc.has, tc.isTrue, tc.isFalse, tc.isUnknown}
+			got := []bool{Has(list, tc.typ), IsTrue(list, tc.typ), IsFalse(list, tc.typ)}
+			want := []bool{tc.has, tc.isTrue, tc.isFalse}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("has, true, false, unknown: -want +got\n%s", diff)
+				t.Errorf("has, true, false: -want +got\n%s", diff)
 			}
 		})
 	}

@@ -25,9 +25,6 @@ type Chart struct {
 	path      string // in the tree, for charts of a folder
 }
 
-// Identity returns the name and version of the chart.
-func (c *Chart) Identity() Identity { return Identity{c.chart.Metadata.Name, c.chart.Metadata.Version} }
-
 // Stored returns the chart in the form of Helm. It shares everything with c, which is not
 // to be used any more.
 func (c *Chart) Stored() *chart.Chart { return c.chart }

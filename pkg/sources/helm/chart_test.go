@@ -130,8 +130,8 @@ func TestLoadDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Identity(); got != (Identity{"a", "1.0.0"}) {
-		t.Errorf("it is %v", got)
+	if got := c.Stored().Metadata; got.Name != "a" || got.Version != "1.0.0" {
+		t.Errorf("it is %s %s", got.Name, got.Version)
 	}
 	archive, err := c.Pack()
 	if err != nil {
