@@ -1,10 +1,11 @@
-// Module lint pins the linter and the vulnerability checker that `make check`
-// runs. It is apart so that neither reaches the daemon's module graph.
+// Module lint pins the linters and the vulnerability checker that `make check`
+// runs. It is apart so that none of them reaches the daemon's module graph.
 module github.com/fluxd/fluxd/hack/lint
 
 go 1.26.0
 
 tool (
+	golang.org/x/tools/cmd/deadcode
 	golang.org/x/vuln/cmd/govulncheck
 	honnef.co/go/tools/cmd/staticcheck
 )
