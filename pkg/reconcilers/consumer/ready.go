@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -24,12 +25,23 @@ func CheckReady(c *expr.Compiler, dependencies []api.DependencyReference) error 
 	return nil
 }
 
+// Readiness says how dependencies are judged.
+type Readiness struct {
+	// Additive has a dependency with an expression be ready in the usual sense as well.
+	Additive bool
+	// Confined shows expressions of one namespace nothing of the spec of an object in
+	// another, nor of its annotations, where tools keep copies of it: what an expression
+	// makes of a value can be learned from how it ends. The labels, the generation and
+	// the status say whether the object is ready.
+	Confined bool
+}
+
 // Ready says whether a dependency is ready: by its expression if it has one, and by its
 // condition for its present generation if it has none, or if the two are to be additive.
 // An error says that it is not, and why.
-func Ready(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self, dep api.Object, additive bool) error {
+func (r Readiness) Ready(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self, dep api.Object) error {
 	if d.ReadyExpr != "" {
-		if err := ask(ctx, c, d, self, dep); err != nil || !additive {
+		if err := r.ask(ctx, c, d, self, dep); err != nil || !r.Additive {
 			return err
 		}
 	}
@@ -40,7 +52,7 @@ func Ready(ctx context.Context, c *expr.Compiler, d api.DependencyReference, sel
 }
 
 // ask asks the expression of a dependency whether that is ready.
-func ask(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self, dep api.Object) error {
+func (r Readiness) ask(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self, dep api.Object) error {
 	program, err := c.Strict(d.ReadyExpr, "dep", "self")
 	if err != nil {
 		return err
@@ -51,6 +63,9 @@ func ask(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self,
 			return fmt.Errorf("failed to evaluate dependency %s: %w", d.Name, err)
 		}
 	}
+	if r.Confined && self.GetNamespace() != dep.GetNamespace() {
+		confine(variables["dep"].(map[string]any))
+	}
 	ready, err := program.True(ctx, variables)
 	switch {
 	case err != nil:
@@ -59,4 +74,10 @@ func ask(ctx context.Context, c *expr.Compiler, d api.DependencyReference, self,
 		return fmt.Errorf("dependency '%s/%s' is not ready according to readyExpr eval", dep.GetNamespace(), dep.GetName())
 	}
 	return nil
+}
+
+// confine takes off an object what those of other namespaces are not shown.
+func confine(obj map[string]any) {
+	delete(obj, "spec")
+	unstructured.RemoveNestedField(obj, "metadata", "annotations")
 }

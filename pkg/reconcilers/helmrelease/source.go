@@ -57,6 +57,10 @@ func (p *pass) dependencies(ctx context.Context) error {
 	return nil
 }
 
+func (p *pass) readiness() consumer.Readiness {
+	return consumer.Readiness{Additive: p.options.AdditiveReadyExpr, Confined: p.options.NoCrossNamespaceRefs}
+}
+
 func (p *pass) dependency(ctx context.Context, dependency api.DependencyReference) error {
 	ref := dependencyRef(p.obj, dependency)
 	name := ref.Namespace + "/" + ref.Name
@@ -65,7 +69,7 @@ func (p *pass) dependency(ctx context.Context, dependency api.DependencyReferenc
 	if !ok {
 		return fmt.Errorf("unable to get '%s' dependency: not found", name)
 	}
-	return consumer.Ready(ctx, p.judges.Compiler, dependency, p.obj, d, p.options.AdditiveReadyExpr)
+	return p.readiness().Ready(ctx, p.judges.Compiler, dependency, p.obj, d)
 }
 
 // source finds the chart's artifact and opens it.

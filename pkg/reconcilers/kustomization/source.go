@@ -80,6 +80,10 @@ func (p *pass) dependencies(ctx context.Context, artifact *api.Artifact) error {
 	return nil
 }
 
+func (p *pass) readiness() consumer.Readiness {
+	return consumer.Readiness{Additive: p.options.AdditiveReadyExpr, Confined: p.options.NoCrossNamespaceRefs}
+}
+
 func (p *pass) dependency(ctx context.Context, dependency api.DependencyReference, artifact *api.Artifact) error {
 	ref := dependencyRef(p.obj, dependency)
 	name := ref.Namespace + "/" + ref.Name
@@ -91,7 +95,7 @@ func (p *pass) dependency(ctx context.Context, dependency api.DependencyReferenc
 	if !ok {
 		return fmt.Errorf("dependency '%s' is not a Kustomization", name)
 	}
-	if err := consumer.Ready(ctx, p.judges.Compiler, dependency, p.obj, d, p.options.AdditiveReadyExpr); err != nil {
+	if err := p.readiness().Ready(ctx, p.judges.Compiler, dependency, p.obj, d); err != nil {
 		return err
 	}
 	if dependency.ReadyExpr != "" && !p.options.AdditiveReadyExpr {
