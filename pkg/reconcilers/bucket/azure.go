@@ -1,10 +1,13 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/pkcs12"
@@ -20,7 +23,7 @@ func (c *access) azure(ctx context.Context) (bucket.Service, error) {
 		Endpoint: c.obj.Spec.Endpoint, Container: c.obj.Spec.BucketName, Transport: c.transport(nil, bucket.Parallel),
 	}
 	if c.secret == nil {
-		config.Token = bearer(func(ctx context.Context) (identity.Token, error) {
+		config.Token = c.lent(c.whose(), func(ctx context.Context) (identity.Token, error) {
 			return c.Clouds.AzureToken(ctx, c.whose(), identity.ScopeStorage)
 		})
 	} else if err := c.azureSecret(&config, c.secret.Data); err != nil {
@@ -56,7 +59,7 @@ func (c *access) azureSecret(config *azure.Config, data map[string][]byte) error
 		chain := text("clientCertificateSendChain")
 		config.Token = c.app(identity.AzureApp{Certificate: certificate, SendChain: chain == "1" || strings.EqualFold(chain, "true")})
 	case client:
-		config.Token = bearer(func(ctx context.Context) (identity.Token, error) {
+		config.Token = c.lent(identity.Request{}, func(ctx context.Context) (identity.Token, error) {
 			return c.Clouds.AzureManaged(ctx, c.whose(), text("clientId"), identity.ScopeStorage)
 		})
 	case key && text("accountKey") != "":
@@ -66,7 +69,7 @@ func (c *access) azureSecret(config *azure.Config, data map[string][]byte) error
 	case key || sas:
 		return fmt.Errorf("%w: accountKey or sasKey is empty", bucket.ErrCredentials)
 	case authority:
-		config.Token = bearer(func(ctx context.Context) (identity.Token, error) {
+		config.Token = c.lent(c.whose(), func(ctx context.Context) (identity.Token, error) {
 			return c.Clouds.AzureToken(ctx, c.whose(), identity.ScopeStorage)
 		})
 	default:
@@ -74,6 +77,38 @@ func (c *access) azureSecret(config *azure.Config, data map[string][]byte) error
 			"'clientId' and 'clientSecret', or 'tenantId', 'clientId' and 'clientCertificate'", bucket.ErrCredentials)
 	}
 	return nil
+}
+
+// azureDomains are where Azure keeps blobs, in all of its clouds.
+var azureDomains = []string{
+	".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn", ".blob.core.cloudapi.de", ".blob.storage.azure.net",
+}
+
+// lent returns tokens of who. If that is nobody in particular they are those of the
+// process or of its machine, which whoever may write a Bucket could otherwise have sent to
+// a server of their own: they are for Azure alone.
+func (c *access) lent(who identity.Request, get func(context.Context) (identity.Token, error)) func(context.Context) (string, error) {
+	if cmp.Or(who.ServiceAccount, who.DefaultAccount) != "" || c.isAzure(c.obj.Spec.Endpoint) {
+		return bearer(get)
+	}
+	return func(context.Context) (string, error) {
+		return "", &credentialsError{fmt.Errorf("spec.endpoint: %w", errNotAzure)}
+	}
+}
+
+var errNotAzure = errors.New("its host is not one of Azure, to which alone the identity of the process is shown: " +
+	"use a Secret with credentials, or spec.serviceAccountName")
+
+// isAzure says whether an endpoint belongs to Azure.
+func (c *access) isAzure(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	domains := c.options.AzureDomains
+	if domains == nil {
+		domains = azureDomains
+	}
+	return err == nil && slices.ContainsFunc(domains, func(domain string) bool {
+		return strings.HasSuffix(strings.ToLower(u.Hostname()), domain)
+	})
 }
 
 // app returns tokens of the application in the Secret.

@@ -22,6 +22,9 @@ type Options struct {
 	// GoogleEndpoint is where the API of Google Cloud Storage is; the real one if
 	// empty.
 	GoogleEndpoint string
+	// AzureDomains are how the names of hosts end that the identity of the process is
+	// shown to; nil are those of Azure.
+	AzureDomains []string
 }
 
 // Plugin returns the reconciler of Bucket.

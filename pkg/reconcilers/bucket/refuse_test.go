@@ -112,6 +112,20 @@ func TestRefusals(t *testing.T) {
 			w.provider(o, v1.BucketProviderGCP)
 			w.use(o, map[string]string{"serviceaccount": `{"type":"external_account","hidden":1}`})
 		}, auth, false, "spec.secretRef: Secret ns/own"},
+		"azure elsewhere, as the process": {func(w *world, o *v1.Bucket) {
+			w.azures = nil
+			w.provider(o, v1.BucketProviderAzure)
+		}, auth, false, "spec.endpoint: its host is not one of Azure"},
+		"azure elsewhere, as the machine": {func(w *world, o *v1.Bucket) {
+			w.azures = []string{".blob.core.windows.net"}
+			w.provider(o, v1.BucketProviderAzure)
+			w.use(o, map[string]string{"clientId": "client"})
+		}, auth, false, "spec.endpoint: its host is not one of Azure"},
+		"azure elsewhere, by an authority alone": {func(w *world, o *v1.Bucket) {
+			w.azures = nil
+			w.provider(o, v1.BucketProviderAzure)
+			w.use(o, map[string]string{"authorityHost": "https://login.microsoftonline.com"})
+		}, auth, false, "spec.endpoint: its host is not one of Azure"},
 		"azure with another Secret": {func(w *world, o *v1.Bucket) {
 			w.provider(o, v1.BucketProviderAzure)
 			w.use(o, map[string]string{"tenantId": "hidden"})

@@ -55,6 +55,7 @@ type world struct {
 	s3      *buckettest.S3
 	gcs     *buckettest.GCS
 	azure   *buckettest.Azure
+	azures  []string // hosts of Azure
 	clouds  *identitytest.Clouds
 	store   *artifacts.Store
 	secrets secrets
@@ -95,6 +96,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.gcs.Server.Close)
 	t.Cleanup(w.azure.Server.Close)
 	w.s3.Access, w.s3.Secret = accessKey, secretKey
+	w.azures = []string{"127.0.0.1"}
 	w.options = identity.Options{
 		Transport: w.clouds.Transport, Accounts: w.clouds, ObjectLevel: true,
 		Env: func(string) string { return "" }, CacheSize: 10,
@@ -114,7 +116,7 @@ func (w *world) restart() {
 	w.plugin = bucket.Plugin(attempt.Config{
 		Store: store, Secrets: w.secrets, Clouds: identity.New(w.options), Hosts: transport.NewHosts(), BaseURL: "http://source/", Limits: w.limits,
 		Received: func(_ artifacts.Owner, n int64) { w.bytes.Add(n) },
-	}, bucket.Options{GoogleEndpoint: w.gcs.Server.URL})
+	}, bucket.Options{GoogleEndpoint: w.gcs.Server.URL, AzureDomains: w.azures})
 }
 
 func (w *world) put(files map[string]string) {
