@@ -192,10 +192,11 @@ func (a *act) observed(rev *revision, tag Tag) error {
 	if err != nil {
 		return err
 	}
-	a.tell(o)
 	if rev.number == a.head.number {
+		o.Own = true
 		a.memo.keep(a.t, rev.head, tag, o)
 	}
+	a.tell(o)
 	return nil
 }
 

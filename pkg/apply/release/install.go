@@ -45,7 +45,9 @@ func (r *Releaser) Install(ctx context.Context, t Target, in Install) (Step, err
 	version, from := 1, 0
 	if n := len(heads); n > 0 {
 		last := heads[n-1]
-		if last.mark.of(t.Owner) && last.mark.Action == ActionInstall {
+		if on, err := r.underway(ctx, t, last, ActionInstall); err != nil {
+			return Step{}, err
+		} else if on {
 			return r.resume(t, last).run(ctx, nil)
 		}
 		if s := last.status(); !in.Replace || s != statusUninstalled && s != statusFailed {

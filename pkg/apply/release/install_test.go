@@ -43,6 +43,10 @@ func TestInstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if last.Own, again.Own = !last.Own, !again.Own; last.Own || !again.Own {
+		t.Error("a process takes what another has written for its own, or not what it has itself")
+	}
+	again.Own = last.Own
 	w.equal("read again", last, again)
 	if _, err := w.install(rendered("")); err != ErrNameInUse {
 		t.Errorf("a second install: %v", err)

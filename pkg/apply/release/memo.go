@@ -53,15 +53,19 @@ func (m *memo) recall(t Target, h head, tag Tag) (Observation, bool) {
 	return k.observation, true
 }
 
-func (m *memo) keep(t Target, h head, tag Tag, o Observation) {
+// keep remembers a Secret in this version, and returns what is remembered.
+func (m *memo) keep(t Target, h head, tag Tag, o Observation) Observation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k := m.kept[t.Owner]
 	if k.uid != h.meta.UID || k.secrets != t.Secrets {
 		k.inventory = nil
+	} else if k.version == h.meta.ResourceVersion && k.observation.Own {
+		o.Own = true // with another tag
 	}
 	k.secrets, k.uid, k.version, k.tag, k.observation = t.Secrets, h.meta.UID, h.meta.ResourceVersion, tag.key(), o
 	m.kept[t.Owner] = k
+	return o
 }
 
 // noted keeps up with a mark that the owner itself has written: nothing else of the

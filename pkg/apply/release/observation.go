@@ -35,6 +35,9 @@ type Observation struct {
 	// Began is when it did, and Ended when it ended.
 	Began, Ended time.Time
 
+	// Own says that nobody has written the Secret since this process did.
+	Own bool
+
 	// Gone says that the Secret was deleted; the rest is what it was before.
 	Gone bool
 }

@@ -35,7 +35,7 @@ func (r *Releaser) Revision(ctx context.Context, t Target, version int, tag Tag)
 	if err != nil {
 		return nil, err
 	}
-	r.memo.keep(t, rev.head, tag, o)
+	o = r.memo.keep(t, rev.head, tag, o)
 	return &o, nil
 }
 

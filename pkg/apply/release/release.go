@@ -71,6 +71,10 @@ type Target struct {
 	// Tags are what the digests of revisions are made with, by their numbers; of the
 	// one that an action makes [Options.OCIDigest] says it.
 	Tags map[int]Tag
+	// Vouch says whether a revision is one that the owner knows. It is for records that
+	// others may write who may not do what the owner may: what they have written is not
+	// gone on with, and its hooks are not run. Nil vouches for all.
+	Vouch func(Observation) bool
 }
 
 // Rendered is what a new revision is made of.

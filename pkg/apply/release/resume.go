@@ -18,15 +18,37 @@ func (r *Releaser) Cancel(ctx context.Context, t Target, cause error) (Step, err
 	return r.proceed(ctx, t, cause)
 }
 
+// underway says whether the last revision is about an action of the owner that has not
+// ended, and that is to be gone on with.
+func (r *Releaser) underway(ctx context.Context, t Target, last head, a Action) (bool, error) {
+	if !last.mark.of(t.Owner) || a != "" && last.mark.Action != a {
+		return false, nil
+	}
+	if t.Vouch == nil {
+		return true, nil
+	}
+	o, err := r.Last(ctx, t, t.Tags[last.number])
+	if err != nil || o == nil || o.Version != last.number {
+		return false, err
+	}
+	return t.vouches(*o), nil
+}
+
+// vouches says whether a revision is as the owner has left it.
+func (t Target) vouches(o Observation) bool { return t.Vouch == nil || o.Own || t.Vouch(o) }
+
 func (r *Releaser) proceed(ctx context.Context, t Target, cancel error) (Step, error) {
-	heads, err := t.heads(ctx)
+	_, last, err := t.present(ctx, ErrNothingUnderway)
 	if err != nil {
 		return Step{}, err
 	}
-	if len(heads) == 0 || !heads[len(heads)-1].mark.of(t.Owner) {
+	switch on, err := r.underway(ctx, t, last, ""); {
+	case err != nil:
+		return Step{}, err
+	case !on:
 		return Step{}, ErrNothingUnderway
 	}
-	return r.resume(t, heads[len(heads)-1]).run(ctx, cancel)
+	return r.resume(t, last).run(ctx, cancel)
 }
 
 // Unlock marks a last revision that is pending as failed. If there is none, it does

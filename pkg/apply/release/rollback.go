@@ -13,7 +13,9 @@ func (r *Releaser) Rollback(ctx context.Context, t Target, rb Rollback) (Step, e
 	if err != nil {
 		return Step{}, err
 	}
-	if last.mark.of(t.Owner) && last.mark.Action == ActionRollback {
+	if on, err := r.underway(ctx, t, last, ActionRollback); err != nil {
+		return Step{}, err
+	} else if on {
 		return r.resume(t, last).run(ctx, nil)
 	}
 	target, err := t.read(ctx, rb.Version)

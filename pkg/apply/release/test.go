@@ -14,7 +14,9 @@ func (r *Releaser) Test(ctx context.Context, t Target, te Test) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	if last.mark.of(t.Owner) && last.mark.Action == ActionTest {
+	if on, err := r.underway(ctx, t, last, ActionTest); err != nil {
+		return Step{}, err
+	} else if on {
 		return r.resume(t, last).run(ctx, nil)
 	}
 	if last.status().IsPending() {

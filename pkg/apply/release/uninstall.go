@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	helm "helm.sh/helm/v3/pkg/release"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -19,7 +21,9 @@ func (r *Releaser) Uninstall(ctx context.Context, t Target, un Uninstall) (Step,
 	if err != nil {
 		return Step{}, err
 	}
-	if last.mark.of(t.Owner) && last.mark.Action == ActionUninstall {
+	if on, err := r.underway(ctx, t, last, ActionUninstall); err != nil {
+		return Step{}, err
+	} else if on {
 		return r.resume(t, last).run(ctx, nil)
 	}
 	rev, err := t.read(ctx, last.number)
@@ -33,6 +37,9 @@ func (r *Releaser) Uninstall(ctx context.Context, t Target, un Uninstall) (Step,
 	m := r.fresh(t, ActionUninstall, un.Options)
 	m.Terms.Keep, m.Terms.Propagation = un.KeepHistory, un.Propagation
 	a := &act{Releaser: r, t: t, head: rev.head, m: m, rev: rev}
+	if err := a.distrust(ctx); err != nil {
+		return Step{}, err
+	}
 	if rev.info.Status == statusUninstalled {
 		return a.forget(ctx)
 	}
@@ -42,6 +49,23 @@ func (r *Releaser) Uninstall(ctx context.Context, t Target, un Uninstall) (Step,
 		return Step{}, err
 	}
 	return a.run(ctx, nil)
+}
+
+// distrust leaves out the hooks of a revision that nobody vouches for: whoever has
+// written it would have them created with the rights of the owner.
+func (a *act) distrust(ctx context.Context) error {
+	if a.t.Vouch == nil || a.m.Terms.NoHooks {
+		return nil
+	}
+	o, err := a.Last(ctx, a.t, a.t.Tags[a.head.number])
+	if err != nil || o != nil && o.Version == a.head.number && a.t.vouches(*o) {
+		return err
+	}
+	a.m.Terms.NoHooks = true
+	if slices.ContainsFunc(a.rev.hooks, func(h *storedHook) bool { return h.is(helm.HookPreDelete) || h.is(helm.HookPostDelete) }) {
+		a.step.Warnings = append(a.step.Warnings, fmt.Sprintf("the record secret/%s/%s is not as it was left, so that its hooks are not run", a.t.Storage, a.head.meta.Name))
+	}
+	return nil
 }
 
 // forget deletes the revisions of a release that was uninstalled before.

@@ -16,7 +16,9 @@ func (r *Releaser) Upgrade(ctx context.Context, t Target, up Upgrade) (Step, err
 	if err != nil {
 		return Step{}, err
 	}
-	if last.mark.of(t.Owner) && last.mark.Action == ActionUpgrade {
+	if on, err := r.underway(ctx, t, last, ActionUpgrade); err != nil {
+		return Step{}, err
+	} else if on {
 		return r.resume(t, last).run(ctx, nil)
 	}
 	if last.status().IsPending() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,11 +125,24 @@ func classified(err error) bool {
 
 // target is the release of the given name, at where its records are.
 func (p *pass) target(name, namespace, storage string) release.Target {
-	return release.Target{
+	t := release.Target{
 		Owner: p.owner(), Name: name, Namespace: namespace, Storage: storage,
 		Applier: p.at.applier, Secrets: p.at.secrets, Health: p.health,
 		Tags: tags(p.obj),
 	}
+	if storage != p.obj.Namespace {
+		t.Vouch = p.vouch
+	}
+	return t
+}
+
+// vouch says whether a record is one that the history knows. Who may write Secrets in the
+// namespace of the object may act as its account anyway; in another namespace that may be
+// somebody who may do much less.
+func (p *pass) vouch(o release.Observation) bool {
+	return slices.ContainsFunc(p.obj.Status.History, func(s *v2.Snapshot) bool {
+		return s.Targets(o.Name, o.Namespace, o.Version) && matches(&o, s)
+	})
 }
 
 // wantedTarget is the release that the spec asks for.
