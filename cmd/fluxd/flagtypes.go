@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -38,38 +39,31 @@ func (q *quantity) Set(s string) error {
 // gates are the feature gates that were set.
 type gates map[string]bool
 
-// knownGates says which gates of the stock controllers mean something here.
-// Gates for behaviour that fluxd always has, or that its design makes moot, are
-// accepted with the value that this implies.
-var knownGates = map[string]gate{
-	"AdditiveCELDependencyCheck":     {both: true},
-	"AdoptLegacyReleases":            {both: true},
-	"AllowDNSLookups":                {both: true},
-	"CacheSecretsAndConfigMaps":      {fixed: false},
-	"CancelHealthCheckOnNewRevision": {fixed: true, both: true},
-	"CorrectDrift":                   {both: true},
-	"DefaultToRetryOnFailure":        {both: true},
-	"DetectDrift":                    {both: true},
-	"DirectSourceFetch":              {both: true},
-	"DisableChartDigestTracking":     {both: true},
-	"DisableConfigWatchers":          {both: true},
-	"DisableFailFastBehavior":        {both: true},
-	"DisableStatusPollerCache":       {both: true},
-	"ExternalArtifact":               {both: true},
-	"GroupChangeLog":                 {both: true},
-	"MigrateAPIVersion":              {both: true},
-	"OOMWatch":                       {both: true},
-	"ObjectLevelWorkloadIdentity":    {both: true},
-	"OptimizedGitClones":             {both: true},
-	"StrictPostBuildSubstitutions":   {fixed: true, both: true},
-	"UseHelm3Defaults":               {both: true},
-}
-
-// gate says what may be asked of a gate.
-type gate struct {
-	// fixed is the value that counts if nothing was asked, and the only one accepted
-	// unless both are.
-	fixed, both bool
+// knownGates are the gates of the stock controllers, and what counts if nothing was asked.
+// Those for behaviour that fluxd always has, or that its design makes moot, are accepted
+// and make no difference.
+var knownGates = map[string]bool{
+	"AdditiveCELDependencyCheck":     false,
+	"AdoptLegacyReleases":            false,
+	"AllowDNSLookups":                false,
+	"CacheSecretsAndConfigMaps":      false,
+	"CancelHealthCheckOnNewRevision": true,
+	"CorrectDrift":                   false,
+	"DefaultToRetryOnFailure":        false,
+	"DetectDrift":                    false,
+	"DirectSourceFetch":              false,
+	"DisableChartDigestTracking":     false,
+	"DisableConfigWatchers":          false,
+	"DisableFailFastBehavior":        false,
+	"DisableStatusPollerCache":       false,
+	"ExternalArtifact":               false,
+	"GroupChangeLog":                 false,
+	"MigrateAPIVersion":              false,
+	"OOMWatch":                       false,
+	"ObjectLevelWorkloadIdentity":    false,
+	"OptimizedGitClones":             false,
+	"StrictPostBuildSubstitutions":   true,
+	"UseHelm3Defaults":               false,
 }
 
 // on says whether a gate is on.
@@ -77,7 +71,7 @@ func (g gates) on(name string) bool {
 	if on, asked := g[name]; asked {
 		return on
 	}
-	return knownGates[name].fixed
+	return knownGates[name]
 }
 
 func (g *gates) String() string {
@@ -99,12 +93,8 @@ func (g *gates) Set(s string) error {
 		if !ok || err != nil {
 			return fmt.Errorf("%q is not Name=true or Name=false", item)
 		}
-		known, exists := knownGates[name]
-		if !exists {
+		if _, exists := knownGates[name]; !exists {
 			return fmt.Errorf("feature-gate '%s' not supported", name)
-		}
-		if !known.both && on != known.fixed {
-			return fmt.Errorf("feature-gate '%s' cannot be %t in this version", name, on)
 		}
 		(*g)[name] = on
 	}
@@ -118,6 +108,7 @@ type ignored struct {
 	retentionRecords, helmCache              int
 	helmCacheTTL, helmCachePurge             string
 	digestAlgorithm                          string
+	httpTimeout                              time.Duration
 }
 
 func (i *ignored) register(f *pflag.FlagSet) {
@@ -128,6 +119,7 @@ func (i *ignored) register(f *pflag.FlagSet) {
 	f.IntVar(&i.helmCache, "helm-cache-max-size", 0, "accepted and unused: what is wanted of an index is always kept, and nothing else")
 	f.StringVar(&i.helmCacheTTL, "helm-cache-ttl", "15m", "accepted and unused, see --helm-cache-max-size")
 	f.StringVar(&i.helmCachePurge, "helm-cache-purge-interval", "1m", "accepted and unused, see --helm-cache-max-size")
+	f.DurationVar(&i.httpTimeout, "http-timeout", 30*time.Second, "accepted and unused: a server of ExternalArtifacts is given up on when it sends nothing, or next to nothing, for that long")
 	f.StringVar(&i.digestAlgorithm, "artifact-digest-algo", "sha256", "digest of artifacts; sha256 is the only one")
 }
 

@@ -29,7 +29,7 @@ func TestGates(t *testing.T) {
 		"both ways":                 {"DisableConfigWatchers=true", "DisableConfigWatchers=true"},
 		"several":                   {"MigrateAPIVersion=false, GroupChangeLog=true", "GroupChangeLog=true,MigrateAPIVersion=false"},
 		"as it always is":           {"CancelHealthCheckOnNewRevision=true", "CancelHealthCheckOnNewRevision=true"},
-		"what it cannot be":         {"CacheSecretsAndConfigMaps=true", ""},
+		"what makes no difference":  {"CacheSecretsAndConfigMaps=true", "CacheSecretsAndConfigMaps=true"},
 		"what it is not":            {"ExternalArtifact=false", "ExternalArtifact=false"},
 		"unknown":                   {"Unknown=true", ""},
 		"without a value":           {"MigrateAPIVersion", ""},
