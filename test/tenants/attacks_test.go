@@ -34,6 +34,8 @@ type attack struct {
 	// of a server that nobody may ask, $REDIRECT of one that leads to where clouds
 	// hand out credentials, $OWN the tenant's repository, $GUARDED the victim's server.
 	files files
+	// repo makes a repository of the attack's own, whose URL $REPO is in spec.
+	repo func(t *testing.T, repo *gittest.Repo, places *strings.Replacer)
 	// before are more manifests, created before the object.
 	before string
 	// act is done when the object is there.
@@ -54,7 +56,7 @@ func attacks() map[string]attack {
 	all := map[string]attack{}
 	for _, some := range []map[string]attack{
 		onSources(), onAccounts(), onClusters(), onConfigs(), onDependencies(), onNamespaces(), onBuilds(),
-		onCharts(), onReleases(), onRemotes(), onSecretsOfSources(), onTrees(), onStatus(),
+		onCharts(), onReleases(), onRemotes(), onSecretsOfSources(), onTrees(), onRepositories(), onStatus(),
 	} {
 		for name, a := range some {
 			if _, twice := all[name]; twice {
@@ -167,6 +169,14 @@ func images(t *testing.T) string {
 func (a attack) run(t *testing.T, name string, places *strings.Replacer) {
 	w := attacker(t)
 	a.spec, a.before = places.Replace(a.spec), places.Replace(a.before)
+	if a.repo != nil {
+		repo, err := gittest.NewRepo(t.Context(), open.Root, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.repo(t, repo, places)
+		a.spec = strings.ReplaceAll(a.spec, "$REPO", open.RepoURL(repo)+"\nref: {branch: main}")
+	}
 	if a.before != "" {
 		if _, err := w.Cluster.Create(t.Context(), strings.ReplaceAll(a.before, "namespace: NS", "namespace: "+mallory)); err != nil {
 			t.Fatal(err)
@@ -217,7 +227,7 @@ func TestAttacks(t *testing.T) {
 	trap, redirect := newTrap(t, http.NotFound), newTrap(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://169.254.169.254"+r.URL.Path, http.StatusFound)
 	})
-	places := strings.NewReplacer("$TRAP", trap.Listener.Addr().String(), "$REDIRECT", redirect.Listener.Addr().String(), "$GUARDED", guarded.URL, "$OWN", open.URL+"/mallory\nref: {branch: main}", "$IMAGES", images(t))
+	places := strings.NewReplacer("$TRAP", trap.Listener.Addr().String(), "$REDIRECT", redirect.Listener.Addr().String(), "$GUARDEDROOT", guarded.Root, "$GUARDED", guarded.URL, "$OWN", open.URL+"/mallory\nref: {branch: main}", "$IMAGES", images(t))
 	makeRepo(t, all, places)
 	t.Run("by", func(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
