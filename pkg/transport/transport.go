@@ -69,6 +69,10 @@ func newRoundTripper(o Options) *http.Transport {
 // RoundTrip implements [http.RoundTripper]. It returns a [BusyError] where the host
 // has asked, or asks with this answer, for a pause.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := guardHost(req.URL.Hostname()); err != nil {
+		closeBody(req)
+		return nil, err
+	}
 	leave, err := t.hosts.enter(req.Context(), req.URL.Host)
 	if err != nil {
 		closeBody(req)

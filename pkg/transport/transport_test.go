@@ -232,7 +232,7 @@ func TestRedirects(t *testing.T) {
 
 func TestServesCredentials(t *testing.T) {
 	for address, want := range map[string]bool{
-		"169.254.169.254": true, "::ffff:169.254.169.254": true, "fd00:ec2::254": true, "127.0.0.1": false, "10.0.0.1": false, "2001:db8::1": false,
+		"169.254.169.254": true, "::ffff:169.254.169.254": true, "fd00:ec2::254": true, "64:ff9b::a9fe:a9fe": true, "169.254.169.252": true, "64:ff9b::a00:1": false, "169.254.20.10": false, "127.0.0.1": false, "10.0.0.1": false, "2001:db8::1": false,
 	} {
 		if got := transport.ServesCredentials(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %t, want %t", address, got, want)
@@ -241,6 +241,18 @@ func TestServesCredentials(t *testing.T) {
 	client := transport.NewClient(transport.NewHosts().Transport(transport.Options{}))
 	if _, err := get(t.Context(), client, "http://169.254.169.254/latest/"); !errors.Is(err, transport.ErrAddress) {
 		t.Errorf("got %v, want a refusal", err)
+	}
+	// A proxy is asked for no such address either.
+	var asked atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
+	defer proxy.Close()
+	through, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client = transport.NewClient(transport.NewHosts().Transport(transport.Options{Proxy: through}))
+	if _, err := get(t.Context(), client, "http://[::ffff:169.254.169.254]/latest/"); !errors.Is(err, transport.ErrAddress) || asked.Load() {
+		t.Errorf("got %v through a proxy, which was asked: %t", err, asked.Load())
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"github.com/fluxd/fluxd/pkg/transport"
 )
 
 // web loads files over HTTP from where that is allowed, and from nowhere else.
@@ -56,15 +58,9 @@ func (w *web) control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// metadata are addresses outside of the link-local range at which clouds serve
-// credentials to whoever asks.
-var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16")}
-
 func (w *web) allowed(a netip.Addr) bool {
-	for _, m := range metadata {
-		if a == m {
-			return false
-		}
+	if transport.ServesCredentials(a) {
+		return false
 	}
 	if a.IsLoopback() {
 		return w.loopback
