@@ -1,11 +1,17 @@
 package tenants
 
 import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/world"
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // Words for rows of the tables.
@@ -296,8 +302,9 @@ func onDependencies() map[string]attack {
 		},
 		"k-health": {
 			fields: []string{"Kustomization spec.healthChecks[].namespace"}, kind: kustomization, files: files{"a.yaml": mine("k-health")},
-			spec:  "healthChecks: [{apiVersion: v1, kind: Secret, name: treasure, namespace: victim}]\ntimeout: 1s",
-			ready: "False/HealthCheckFailed", says: []string{"Secret/victim/treasure", "Unknown"},
+			spec:  "healthChecks: [{apiVersion: v1, kind: Secret, name: treasure, namespace: victim}]",
+			ready: "Unknown/Progressing", says: []string{"Running health checks"}, // for 30 seconds at least
+			then: denied("get", "secrets", "treasure"),
 		},
 	}
 }
@@ -428,5 +435,28 @@ func onBuilds() map[string]attack {
 			fields: []string{"Kustomization spec.path"}, kind: kustomization, spec: "path: ../../../../../../etc",
 			ready: "False/ArtifactFailed", says: []string{"kustomization path not found", "etc"},
 		},
+	}
+}
+
+// denied waits until the API server has refused a request about an object of the victim
+// that was made as the account of the attacker.
+func denied(verb, resource, object string) func(*world.World, string) {
+	return func(w *world.World, _ string) {
+		w.T.Helper()
+		ctx, cancel := context.WithTimeout(w.T.Context(), world.Patience)
+		defer cancel()
+		err := program.Poll(ctx, func(context.Context) error {
+			all, err := shared.Cluster.AuditEvents(0, account.Name)
+			if err == nil && !slices.ContainsFunc(all, func(e controlplane.AuditEvent) bool {
+				return e.As == "system:serviceaccount:mallory:deployer" && e.Code == http.StatusForbidden && e.Namespace == victim &&
+					e.Request.Verb == verb && e.Request.Resource == resource && e.Name == object
+			}) {
+				err = errors.New("nobody has asked")
+			}
+			return err
+		})
+		if err != nil {
+			w.T.Errorf("%s %s %s/%s: %v", verb, resource, victim, object, err)
+		}
 	}
 }

@@ -2,16 +2,9 @@ package tenants
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
 	"github.com/fluxd/fluxd/test/controlplane"
@@ -26,8 +19,8 @@ var (
 	// open serves the tenant's own repository to everybody, guarded that of the victim
 	// to who has its password.
 	open, guarded *gittest.Server
-	// root is the folder of the overlays, door where the daemon serves its API.
-	root, door string
+	// door is where the daemon serves its API.
+	door string
 )
 
 // account is who the daemon is: the service account of deploy/.
@@ -43,11 +36,7 @@ func TestMain(m *testing.M) {
 
 // prepare locks a cluster down as docs/tenancy.md says, and lets the victim move in.
 func prepare(ctx context.Context, dir string) error {
-	tree, err := harness.Root()
-	if err != nil {
-		return err
-	}
-	root = filepath.Join(tree, "deploy", "overlays")
+	var err error
 	if open, err = serve(filepath.Join(dir, "open")); err != nil {
 		return err
 	}
@@ -55,10 +44,11 @@ func prepare(ctx context.Context, dir string) error {
 		return err
 	}
 	guarded.RequireAuth(victim, password)
-	if _, err := shared.Cluster.Kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(root, "lockdown")); err != nil {
-		return fmt.Errorf("install fluxd: %w", err)
+	objects, err := shared.Cluster.Install(ctx, "overlays/lockdown")
+	if err != nil {
+		return err
 	}
-	args, err := arguments(ctx, "lockdown", "fluxd")
+	args, err := harness.Arguments(objects, "fluxd")
 	if err != nil {
 		return err
 	}
@@ -81,29 +71,4 @@ func serve(dir string) (*gittest.Server, error) {
 		shared.Stopping(s.Close)
 	}
 	return s, err
-}
-
-// arguments returns those of a Deployment of an overlay, as the container gets them,
-// without what only a Pod has.
-func arguments(ctx context.Context, overlay, deployment string) ([]string, error) {
-	text, err := shared.Cluster.Kubectl(ctx, "kustomize", filepath.Join(root, overlay))
-	if err != nil {
-		return nil, err
-	}
-	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
-	for {
-		obj := &unstructured.Unstructured{}
-		if err := decoder.Decode(&obj.Object); err != nil {
-			return nil, errors.Join(fmt.Errorf("find the Deployment %s of %s", deployment, overlay), err)
-		}
-		if obj.GetKind() != "Deployment" || obj.GetName() != deployment {
-			continue
-		}
-		containers, _, _ := unstructured.NestedSlice(obj.Object, "spec", "template", "spec", "containers")
-		args, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
-		for i := range args {
-			args[i] = strings.ReplaceAll(args[i], "$(RUNTIME_NAMESPACE)", home)
-		}
-		return slices.DeleteFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--cache-dir=") }), err
-	}
 }
