@@ -147,6 +147,16 @@ func (s *Stock) Usage() (Usage, error) {
 	return sum, nil
 }
 
+// ForgetPeak makes the peak of Usage count from now on.
+func (s *Stock) ForgetPeak() error {
+	for _, c := range s.controllers {
+		if err := c.gauge.forget(c.cmd.Process.Pid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Stop ends the controllers, by force if they take too long.
 func (s *Stock) Stop(ctx context.Context) error {
 	for _, c := range s.controllers {

@@ -11,7 +11,8 @@ import (
 
 // Usage is what a process has taken of the machine.
 type Usage struct {
-	// Resident and Anonymous are bytes of memory now, Peak the most ever.
+	// Resident and Anonymous are bytes of memory now, Peak the most ever,
+	// or since ForgetPeak.
 	Resident, Anonymous, Peak int64
 	// CPU is user and system time so far.
 	CPU time.Duration
@@ -36,6 +37,18 @@ func (g *gauge) read(pid int) (Usage, error) {
 	g.peak = max(g.peak, u.Peak, u.Resident)
 	u.Peak = g.peak
 	return u, nil
+}
+
+// forget makes the peak count from now on.
+func (g *gauge) forget(pid int) error {
+	// The kernel takes the memory of now for the peak then.
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+		return fmt.Errorf("forget the peak of process %d: %w", pid, err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.peak = 0
+	return nil
 }
 
 // UsageOf adds up what several processes use, which have to run. Their peaks may have
@@ -64,6 +77,9 @@ const clockTick = 10 * time.Millisecond
 
 // Usage reads what the daemon has used. It needs /proc, which Linux has.
 func (d *Daemon) Usage() (Usage, error) { return d.gauge.read(d.cmd.Process.Pid) }
+
+// ForgetPeak makes the peak of Usage count from now on. It needs Linux as well.
+func (d *Daemon) ForgetPeak() error { return d.gauge.forget(d.cmd.Process.Pid) }
 
 func usageOf(pid int) (Usage, error) {
 	var u Usage
