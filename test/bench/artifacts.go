@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/upstream"
 )
@@ -20,8 +21,6 @@ const sharers = 100
 
 // artifacts measures 100 OCIRepositories of one artifact of 2 MiB.
 func artifacts(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	r, err := b.registry(ctx)
 	if err != nil {
 		return err
@@ -37,6 +36,10 @@ func artifacts(ctx context.Context, b *bench) error {
 	if _, err := r.Push(ctx, "apps/web", "1.0.0", artifact); err != nil {
 		return err
 	}
+	host, err := b.viaHost(r.Host())
+	if err != nil {
+		return err
+	}
 	before, err := b.settled(ctx)
 	if err != nil {
 		return err
@@ -44,7 +47,7 @@ func artifacts(ctx context.Context, b *bench) error {
 	began := time.Now()
 	if err := parallel(sharers, func(i int) error {
 		_, err := b.cluster.Create(ctx, object("OCIRepository", fmt.Sprintf("web-%d", i), "1h",
-			"url: oci://"+r.Host()+"/apps/web", "insecure: true", "ref: {tag: 1.0.0}"))
+			"url: oci://"+host+"/apps/web", "insecure: true", "ref: {tag: 1.0.0}"))
 		return err
 	}); err != nil {
 		return err
@@ -64,9 +67,12 @@ func artifacts(ctx context.Context, b *bench) error {
 	pulls := r.Count(func(q upstream.Request) bool {
 		return q.Method == http.MethodGet && strings.Contains(q.Path, "/blobs/")
 	})
-	b.row("artifacts: 100 OCIRepositories of one artifact of 2 MiB, pulls", "1", "%d (all ready after %s)", pulls, took.Round(10*time.Millisecond))
-	b.row("artifacts: stored, beside the packed artifact", "1 copy", "%s, packed %s", mib(int64(stored)), mib(int64(len(artifact.Layers[0].Content))))
-	b.row("artifacts: resident memory above idle, half a minute later", "8 MiB", "%s (peak %s)", mib(after.Resident-before.Resident), mib(after.Peak-before.Resident))
+	packed := report.Bytes(int64(len(artifact.Layers[0].Content)))
+	b.add(report.Time, report.Seconds(took), noGoal)
+	b.add("pulls of the artifact", report.Count(float64(pulls)), report.Most(report.Count(1)))
+	b.add("stored", report.Bytes(int64(stored)), noGoal, "the packed artifact has "+packed.String())
+	b.add("resident memory above idle, half a minute later", report.Bytes(after.Resident-before.Resident), report.Most(report.Bytes(8<<20)))
+	b.add("peak memory above idle", report.Bytes(after.Peak-before.Resident), noGoal)
 	return nil
 }
 

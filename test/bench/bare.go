@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 )
 
@@ -27,8 +28,6 @@ func bare(ctx context.Context, b *bench) error {
 // bareInstall does with 100 pairs what is the least or, to be safe, with a dry-run of
 // each object, a finalizer and an inventory that is written ahead as well.
 func (b *bench) bareInstall(ctx context.Context, title string, safe bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	before, err := b.serving()
 	if err != nil {
 		return err
@@ -50,9 +49,9 @@ func (b *bench) bareInstall(ctx context.Context, title string, safe bool) error 
 	if err != nil {
 		return err
 	}
-	what := map[bool]string{false: "no more than the objects and a status each", true: "with dry-runs, finalizers and inventories ahead"}[safe]
-	b.row("bare: the writes of install by a client that knows all, "+what, "", "%s (of it creating them: %s; CPU of the API server and etcd: %s)",
-		took.Round(10*time.Millisecond), created.Round(10*time.Millisecond), after-before)
+	what := map[bool]string{false: "objects and statuses alone", true: "with dry-runs, finalizers and inventories ahead"}[safe]
+	b.add(what+", time", report.Seconds(took), noGoal, "creating them: "+report.Seconds(created).String())
+	b.add(what+", "+report.ServerCPU, report.Seconds(after-before), noGoal)
 	return nil
 }
 

@@ -3,15 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/upstream"
@@ -20,34 +21,45 @@ import (
 // bench is a cluster, a Git server and what is measured: fluxd, or the Flux
 // controllers.
 type bench struct {
-	*table
-	dir     string
-	cluster *harness.Cluster
-	server  *gittest.Server
-	subject subject
-	closers []io.Closer // of servers that a scenario has started
-	charts  *upstream.Registry
+	options
+	who        report.Subject
+	stock      string          // the folder of the Flux controllers, empty to measure fluxd
+	flags      []string        // of fluxd
+	section    *report.Section // where figures go now
+	dir        string
+	binary     string // of fluxd
+	kubeconfig string // of the subject
+	cluster    *harness.Cluster
+	server     *gittest.Server
+	subject    subject
+	api        *relay            // to the API server, nil without a subject
+	relays     map[string]*relay // to other servers, by their address
+	closers    []io.Closer       // of servers that a scenario has started
+	charts     *upstream.Registry
+	mark       controlplane.AuditMark // where the last measure begins
 }
 
 // subject is what is measured.
 type subject interface {
 	Ready(context.Context) error
 	Usage() (harness.Usage, error)
+	ForgetPeak() error
 	Stop(context.Context) error
 }
 
-// newBench starts everything for a scenario. Stock is the folder of the Flux
-// controllers, empty to measure fluxd.
-func newBench(ctx context.Context, t *table, stock string, s scenario) (*bench, error) {
-	b := &bench{table: t}
-	if err := b.start(ctx, stock, s); err != nil {
+// newBench starts everything for a scenario.
+func newBench(ctx context.Context, o options, who report.Subject, stock string, s scenario) (*bench, error) {
+	b := &bench{options: o, who: who, stock: stock, flags: s.flags, relays: make(map[string]*relay)}
+	if err := b.start(ctx, s.alone); err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *bench) start(ctx context.Context, stock string, s scenario) (err error) {
+// start starts the control plane, a Git server and, unless the API server is to be
+// alone, the subject.
+func (b *bench) start(ctx context.Context, alone bool) (err error) {
 	if b.dir, err = os.MkdirTemp("", "fluxd-bench-"); err != nil {
 		return err
 	}
@@ -59,46 +71,71 @@ func (b *bench) start(ctx context.Context, stock string, s scenario) (err error)
 	if b.cluster, err = harness.Use(ctx, cp); err != nil {
 		return err
 	}
-	if b.server, err = gittest.Serve(b.dir); err != nil || s.alone {
+	if b.server, err = gittest.Serve(b.dir); err != nil || alone {
 		return err
 	}
 	kubeconfig, err := cp.KubeconfigFor(controlplane.FluxdUser)
 	if err != nil {
 		return err
 	}
-	if stock != "" {
-		if err := b.defineForeign(ctx); err != nil {
-			return err
-		}
-	}
-	if b.subject, err = startSubject(ctx, stock, b.dir, kubeconfig, s.flags); err != nil {
+	if b.kubeconfig, err = b.relayed(kubeconfig); err != nil {
 		return err
 	}
-	ready, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	return b.subject.Ready(ready)
+	if b.stock != "" {
+		err = b.defineForeign(ctx)
+	} else {
+		b.binary, err = harness.Build(ctx, b.dir)
+	}
+	if err != nil {
+		return err
+	}
+	return b.launch(ctx)
 }
 
-// startSubject starts the Flux controllers, or fluxd with the flags of its Deployment
-// and further ones, but without a Lease: the controllers cannot have one here.
-func startSubject(ctx context.Context, stock, dir, kubeconfig string, flags []string) (subject, error) {
-	if stock != "" {
-		return harness.StartStock(stock, dir, kubeconfig)
+// launch starts the subject with empty volumes, and returns when it says that it is
+// ready: the Flux controllers, or fluxd with the flags of its Deployment and those of
+// the scenario. Both are without Leases, which the controllers cannot have here.
+func (b *bench) launch(ctx context.Context) error {
+	volume, err := os.MkdirTemp(b.dir, "volume-")
+	if err != nil {
+		return err
 	}
-	binary, err := harness.Build(ctx, dir)
+	if b.stock != "" {
+		b.subject, err = started(harness.StartStock(b.stock, volume, b.kubeconfig))
+	} else {
+		flags := append([]string{"--cache-dir=" + filepath.Join(volume, "cache")}, b.flags...)
+		b.subject, err = started(harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, b.binary, b.kubeconfig, flags...))
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return b.subject.Ready(ctx)
+}
+
+// started turns one that has not been started into nil.
+func started[S subject](s S, err error) (subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	flags = append([]string{"--cache-dir=" + filepath.Join(dir, "cache")}, flags...)
-	return harness.StartWith([]string{"GOMEMLIMIT=" + ceiling}, binary, kubeconfig, flags...)
+	return s, nil
+}
+
+// stop ends the subject, by force if need be.
+func (b *bench) stop() error {
+	if b.subject == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := b.subject.Stop(ctx)
+	b.subject = nil
+	return err
 }
 
 func (b *bench) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if b.subject != nil {
-		_ = b.subject.Stop(ctx) // it is killed if it does not stop
-	}
+	_ = b.stop() // it is killed if it does not stop
 	if b.server != nil {
 		_ = b.server.Close()
 	}
@@ -160,4 +197,11 @@ func percentile(samples []time.Duration, p float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
 }
 
-func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
+// add adds a figure of the subject to the section. What else is to be said about it
+// stands beside it.
+func (b *bench) add(what string, v report.Value, goal report.Goal, note ...string) {
+	b.section.Add(b.who, what, v, goal, strings.Join(note, ", "))
+}
+
+// noGoal is for figures that have none.
+var noGoal = report.Goal{}

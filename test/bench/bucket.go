@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/upstream"
 )
@@ -22,8 +23,6 @@ const (
 // bucket measures a bucket of many small objects: fetching it, and finding that
 // nothing is new.
 func bucket(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	s, err := b.s3(ctx)
 	if err != nil {
 		return err
@@ -37,12 +36,16 @@ func bucket(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
+	host, err := b.viaHost(s.Host())
+	if err != nil {
+		return err
+	}
 	before, err := b.settled(ctx)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if _, err := b.cluster.Create(ctx, s3Secret+object("Bucket", "apps", "1h", "endpoint: "+s.Host(), "insecure: true",
+	if _, err := b.cluster.Create(ctx, s3Secret+object("Bucket", "apps", "1h", "endpoint: "+host, "insecure: true",
 		"bucketName: "+bucketName, "secretRef: {name: keys}")); err != nil {
 		return err
 	}
@@ -54,6 +57,7 @@ func bucket(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
+	fetched := b.fetched()
 	s.Forget()
 	request := time.Now().Format(time.RFC3339Nano)
 	if _, err := b.cluster.Patch(ctx, api.BucketGVR, namespace, "apps", map[string]any{
@@ -65,10 +69,10 @@ func bucket(ctx context.Context, b *bench) error {
 		return err
 	}
 	downloads := s.Count(func(q upstream.Request) bool { return q.Method == http.MethodGet && strings.HasSuffix(q.Path, ".yaml") })
-	b.row("bucket: 5,000 small objects, from created to ready", "", "%s, a bare client with 64 requests at once %s",
-		took.Round(10*time.Millisecond), bare.Round(10*time.Millisecond))
-	b.row("bucket: peak resident memory above idle", "", "%s", mib(after.Peak-before.Resident))
-	b.row("bucket: downloads when nothing is new", "0", "%d (requests: %d)", downloads, len(s.Requests()))
+	b.add(report.Time, report.Seconds(took), noGoal, "a bare client with 64 requests at once: "+report.Seconds(bare).String())
+	b.add("peak memory above idle", report.Bytes(after.Peak-before.Resident), noGoal)
+	b.add(report.Fetched, report.Bytes(fetched), noGoal)
+	b.add("downloads when nothing is new", report.Count(float64(downloads)), report.Most(report.Count(0)), fmt.Sprintf("requests: %d", len(s.Requests())))
 	return nil
 }
 

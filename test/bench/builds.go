@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/program"
 )
@@ -60,9 +61,10 @@ func builds(ctx context.Context, b *bench) error {
 		fluxd, kustomize = append(fluxd, ours), append(kustomize, other)
 	}
 	us, they := median(fluxd), median(kustomize)
-	b.row("builds: 1,000 objects beside kustomize build, CPU", they.cpu.String(), "%s", us.cpu)
-	b.row("builds: 1,000 objects beside kustomize build, from start to end", they.wall.Round(time.Millisecond).String(), "%s", us.wall.Round(time.Millisecond))
-	b.row("builds: 1,000 objects beside kustomize build, peak resident memory", mib(they.peak), "%s", mib(us.peak))
+	// What kustomize takes is the goal.
+	b.add(report.Time, report.Seconds(us.wall), report.Most(report.Seconds(they.wall)))
+	b.add(report.CPU, report.Seconds(us.cpu), report.Most(report.Seconds(they.cpu)))
+	b.add(report.Peak, report.Bytes(us.peak), report.Most(report.Bytes(they.peak)))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 )
 
@@ -16,8 +17,6 @@ const revisit = "1m"
 // drift measures how long 100 edits last, or three where that depends on the
 // interval: one right after a reconcile, one and two thirds of the way to the next.
 func drift(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
-	defer cancel()
 	url, err := b.repository(ctx, "app", fourObjects(0))
 	if err != nil {
 		return err
@@ -30,12 +29,16 @@ func drift(ctx context.Context, b *bench) error {
 		return err
 	}
 	edits := 100
-	if b.column == stock {
+	if b.who == report.Flux {
 		edits = 3
+	}
+	m, err := b.measure()
+	if err != nil {
+		return err
 	}
 	samples := make([]time.Duration, 0, edits)
 	for i := range edits {
-		if b.column == stock {
+		if b.who == report.Flux {
 			if err := pause(ctx, time.Duration(i)*20*time.Second); err != nil {
 				return err
 			}
@@ -46,9 +49,14 @@ func drift(ctx context.Context, b *bench) error {
 		}
 		samples = append(samples, took)
 	}
+	c, err := m.end(ctx)
+	if err != nil {
+		return err
+	}
 	worst, median := percentile(samples, 0.99), percentile(samples, 0.5)
-	b.compare("drift: edits that are reverted, with an interval of a minute, 99th percentile", "1 s", worst.Seconds(), "%s (median %s, %d edits)",
-		worst.Round(time.Millisecond), median.Round(time.Millisecond), edits)
+	b.add("time, median", report.Seconds(median), noGoal)
+	b.add(report.Time, report.Seconds(worst), report.Most(report.Seconds(time.Second)), fmt.Sprintf("99th percentile of %d edits", edits))
+	c.add(b, float64(edits), usual)
 	return nil
 }
 

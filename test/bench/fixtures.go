@@ -23,7 +23,7 @@ func (b *bench) repository(ctx context.Context, name string, files map[string]st
 	if _, err := repo.Commit(ctx, "main", "first", files); err != nil {
 		return "", err
 	}
-	return b.server.RepoURL(repo), nil
+	return b.via(b.server.RepoURL(repo))
 }
 
 // all waits until n Kustomizations are as is says.
@@ -60,6 +60,19 @@ func (b *bench) allOf(ctx context.Context, gvr schema.GroupVersionResource, n in
 		}
 	}
 	return nil
+}
+
+// afterwards waits until n objects of a kind are as is says, and watches them from
+// before do.
+func (b *bench) afterwards(ctx context.Context, do func() error, gvr schema.GroupVersionResource, n int, is func(*unstructured.Unstructured) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- b.allOf(ctx, gvr, n, is) }()
+	if err := do(); err != nil {
+		return err
+	}
+	return <-done
 }
 
 func count(done map[string]bool) int {

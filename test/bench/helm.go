@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/upstream"
 )
@@ -27,76 +28,73 @@ const (
 
 var jobs = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 
+// helmGoals are those of an install, an upgrade and a no-op of releases.
+var helmGoals = goals{cpu: report.Part(3), memory: report.Part(4), writes: report.Part(10)}
+
 // helm measures 50 releases of one chart with a Deployment, a Service, a ServiceAccount
-// and an Ingress, and then a reconcile by request of all of them.
+// and an Ingress.
 func helm(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	if err := b.chart(ctx, application()); err != nil {
 		return err
 	}
-	m, err := b.measure()
+	c, err := b.timed(ctx, func() error {
+		return b.afterwards(ctx, func() error {
+			return parallel(releases, func(i int) error { return b.release(ctx, fmt.Sprintf("app-%d", i)) })
+		}, api.HelmReleaseGVR, releases, harness.Ready)
+	}, report.Part(3))
 	if err != nil {
 		return err
 	}
-	ready := make(chan error, 1)
-	go func() { ready <- b.allOf(ctx, api.HelmReleaseGVR, releases, harness.Ready) }()
-	if err := parallel(releases, func(i int) error { return b.release(ctx, fmt.Sprintf("app-%d", i)) }); err != nil {
-		return err
-	}
-	if err := <-ready; err != nil {
-		return err
-	}
-	took := m.took()
-	c, err := m.end(ctx)
-	if err != nil {
-		return err
-	}
-	b.compare("helm: 50 HelmReleases of one chart with 4 objects, all ready", "a third", took.Seconds(), "%s", took.Round(10*time.Millisecond))
-	c.rows(b.table, "helm", "a third", "HelmRelease", releases, "")
-	if err := b.rest(ctx, "helm"); err != nil {
-		return err
-	}
-	return b.helmNoop(ctx)
+	c.add(b, 1, helmGoals)
+	b.add("API requests for each HelmRelease", report.Count(float64(c.Total())/releases), noGoal)
+	return b.rest(ctx)
 }
 
 // helmNoop measures a reconcile of all releases with nothing changed.
-func (b *bench) helmNoop(ctx context.Context) error {
-	m, err := b.measure()
+func helmNoop(ctx context.Context, b *bench) error {
+	c, err := b.timed(ctx, func() error { return b.force(ctx, api.HelmReleaseGVR, releases) }, noGoal)
 	if err != nil {
 		return err
 	}
-	request := time.Now().Format(time.RFC3339Nano)
-	done := make(chan error, 1)
-	go func() {
-		done <- b.allOf(ctx, api.HelmReleaseGVR, releases, harness.Field(request, "status", "lastHandledReconcileAt"))
-	}()
-	if err := parallel(releases, func(i int) error {
-		_, err := b.cluster.Patch(ctx, api.HelmReleaseGVR, namespace, fmt.Sprintf("app-%d", i), map[string]any{
-			"metadata": map[string]any{"annotations": map[string]any{api.AnnotationReconcileRequest: request}},
+	c.add(b, 1, helmGoals)
+	b.add("API requests for each HelmRelease", report.Count(float64(c.Total())/releases), report.Most(report.Count(2)))
+	return nil
+}
+
+// helmUpgrade measures how all releases get to a new version of their chart, from when
+// their source is told of it.
+func helmUpgrade(ctx context.Context, b *bench) error {
+	next := application()
+	next.Version, next.Values = "1.1.0", "replicas: 2\n"
+	artifact, tag, err := next.Artifact()
+	if err != nil {
+		return err
+	}
+	if _, err := b.charts.Push(ctx, "charts/"+next.Name, tag, artifact); err != nil {
+		return err
+	}
+	c, err := b.timed(ctx, func() error {
+		return b.afterwards(ctx, func() error {
+			_, err := b.cluster.Patch(ctx, api.OCIRepositoryGVR, namespace, next.Name, map[string]any{
+				"spec": map[string]any{"ref": map[string]any{"tag": tag}},
+			})
+			return err
+		}, api.HelmReleaseGVR, releases, func(obj *unstructured.Unstructured) bool {
+			revision, _, _ := unstructured.NestedString(obj.Object, "status", "lastAttemptedRevision")
+			return strings.HasPrefix(revision, next.Version) && harness.Ready(obj)
 		})
-		return err
-	}); err != nil {
-		return err
-	}
-	if err := <-done; err != nil {
-		return err
-	}
-	took := m.took()
-	c, err := m.end(ctx)
+	}, report.Part(3))
 	if err != nil {
 		return err
 	}
-	b.compare("helm: a forced reconcile of all 50 with nothing changed", "", took.Seconds(), "%s", took.Round(10*time.Millisecond))
-	c.rows(b.table, "helm, nothing changed", "", "HelmRelease", releases, "2")
+	c.add(b, 1, helmGoals)
+	b.add("API requests for each HelmRelease", report.Count(float64(c.Total())/releases), noGoal)
 	return nil
 }
 
 // manyDefinitions measures what a chart with 100 definitions adds to the memory, in a
 // cluster that has 200 others.
 func manyDefinitions(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	if err := b.chart(ctx, application()); err != nil {
 		return err
 	}
@@ -104,10 +102,6 @@ func manyDefinitions(ctx context.Context, b *bench) error {
 		return err
 	}
 	if _, err := b.cluster.Wait(ctx, api.HelmReleaseGVR, namespace, "app", harness.Ready); err != nil {
-		return err
-	}
-	before, err := b.subject.Usage()
-	if err != nil {
 		return err
 	}
 	if err := parallel(inCluster, func(i int) error {
@@ -124,37 +118,28 @@ func manyDefinitions(ctx context.Context, b *bench) error {
 	if err := b.chart(ctx, large); err != nil {
 		return err
 	}
-	m, err := b.measure()
+	before, err := b.subject.Usage()
 	if err != nil {
 		return err
 	}
-	if err := b.releaseOf(ctx, "large", "large"); err != nil {
+	c, err := b.timed(ctx, func() error {
+		if err := b.releaseOf(ctx, "large", "large"); err != nil {
+			return err
+		}
+		_, err := b.cluster.Wait(ctx, api.HelmReleaseGVR, namespace, "large", harness.Ready)
 		return err
-	}
-	if _, err := b.cluster.Wait(ctx, api.HelmReleaseGVR, namespace, "large", harness.Ready); err != nil {
-		return err
-	}
-	took := m.took()
-	c, err := m.end(ctx)
+	}, noGoal)
 	if err != nil {
 		return err
 	}
-	after, err := b.subject.Usage()
-	if err != nil {
-		return err
-	}
-	b.compare("definitions: a release of a chart with 100, in a cluster with 200", "", took.Seconds(), "%s", took.Round(10*time.Millisecond))
-	b.compare("definitions: CPU", "", c.subject.Seconds(), "%s", c.subject)
-	b.compare("definitions: API requests", "", float64(c.counts.Total()), "%d, of them %d writes", c.counts.Total(), c.counts.Writes())
-	b.compare("definitions: what that adds to the peak of memory", "30 MiB", float64(after.Peak-before.Peak), "%s", mib(after.Peak-before.Peak))
+	c.add(b, 1, helmGoals)
+	b.add("what that adds to the peak of memory", report.Bytes(max(c.after.Peak-before.Peak, 0)), report.Most(report.Bytes(30<<20)))
 	return nil
 }
 
 // hooks measures how long a release takes while ten others wait for hooks that take a
 // minute each.
 func hooks(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	slow := application()
 	slow.Name = "slow"
 	slow.Files["templates/hook.yaml"] = fmt.Sprintf(`apiVersion: batch/v1
@@ -189,7 +174,7 @@ spec:
 		return err
 	}
 	took := time.Since(began)
-	b.compare("hooks: a release while ten others wait a minute for a hook each", "a tenth", took.Seconds(), "%s", took.Round(10*time.Millisecond))
+	b.add(report.Time, report.Seconds(took), report.Part(10))
 	return nil
 }
 
@@ -208,7 +193,11 @@ func (b *bench) chart(ctx context.Context, c upstream.Chart) error {
 	if _, err := b.charts.Push(ctx, "charts/"+c.Name, tag, artifact); err != nil {
 		return err
 	}
-	if _, err := b.cluster.Create(ctx, object("OCIRepository", c.Name, "1h", "url: oci://"+b.charts.Host()+"/charts/"+c.Name, "insecure: true",
+	host, err := b.viaHost(b.charts.Host())
+	if err != nil {
+		return err
+	}
+	if _, err := b.cluster.Create(ctx, object("OCIRepository", c.Name, "1h", "url: oci://"+host+"/charts/"+c.Name, "insecure: true",
 		"ref: {tag: "+tag+"}", "layerSelector: {mediaType: application/vnd.cncf.helm.chart.content.v1.tar+gzip, operation: copy}")); err != nil {
 		return err
 	}

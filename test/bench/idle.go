@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/fluxd/fluxd/test/controlplane"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 )
 
@@ -27,19 +27,13 @@ func idle(ctx context.Context, b *bench) error {
 	if err := pause(ctx, idleness); err != nil {
 		return err
 	}
-	u, err := b.subject.Usage()
+	c, err := m.now()
 	if err != nil {
 		return err
 	}
-	counts, err := b.cluster.AuditCounts(controlplane.FluxdUser)
-	if err != nil {
-		return err
-	}
-	asked := counts.Sum(func(r controlplane.Request) bool { return r.Verb != "watch" })
-	b.compare("idle: resident memory", "50 MiB", float64(u.Resident), "%s", mib(u.Resident))
-	b.compare("idle: of it anonymous", "16 MiB", float64(u.Anonymous), "%s", mib(u.Anonymous))
-	b.compare("idle: CPU in a minute", "", (u.CPU - m.subject).Seconds(), "%s", u.CPU-m.subject)
-	b.compare("idle: API requests in a minute", "", float64(asked), "%d", asked)
+	b.add("resident memory", report.Bytes(c.after.Resident), report.Most(report.Bytes(60<<20)))
+	b.add("of it anonymous", report.Bytes(c.after.Anonymous), report.Most(report.Bytes(18<<20)))
+	c.add(b, 1, usual)
 	return nil
 }
 
@@ -47,7 +41,7 @@ func idle(ctx context.Context, b *bench) error {
 func yardstick(ctx context.Context, b *bench) error {
 	began := time.Now()
 	err := parallel(400, func(i int) error { return b.applyConfig(ctx, fmt.Sprintf("bare-%d", i), false) })
-	b.row("yardstick: 400 bare server-side applies", "", "%s", time.Since(began).Round(10*time.Millisecond))
+	b.add(report.Time, report.Seconds(time.Since(began)), noGoal)
 	return err
 }
 

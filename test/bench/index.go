@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/upstream"
 )
@@ -21,8 +22,6 @@ const (
 
 // index measures ten charts from a large index.
 func index(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	h, err := upstream.StartHelmIndex(upstream.HelmIndexOptions{})
 	if err != nil {
 		return err
@@ -37,11 +36,15 @@ func index(ctx context.Context, b *bench) error {
 	if err := h.PublishAmong(indexSize, charts...); err != nil {
 		return err
 	}
+	url, err := b.via(h.URL)
+	if err != nil {
+		return err
+	}
 	before, err := b.settled(ctx)
 	if err != nil {
 		return err
 	}
-	manifests := object("HelmRepository", "charts", "1h", "url: "+h.URL)
+	manifests := object("HelmRepository", "charts", "1h", "url: "+url)
 	for i, c := range charts {
 		manifests += object("HelmChart", fmt.Sprintf("chart-%d", i), "1h", "chart: "+c.Name, "sourceRef: {kind: HelmRepository, name: charts}")
 	}
@@ -62,10 +65,10 @@ func index(ctx context.Context, b *bench) error {
 		return err
 	}
 	fetches := h.Count(func(q upstream.Request) bool { return q.Path == "/index.yaml" })
-	b.row("index: 10 charts from an index of 60 MiB, peak resident memory above idle", "20 MiB", "%s", mib(after.Peak-before.Resident))
-	b.row("index: all ready, beside parsing the index as a whole", "half of it", "%s, parsing %s",
-		took.Round(10*time.Millisecond), parsing.Round(10*time.Millisecond))
-	b.row("index: times that it was fetched", "", "%d", fetches)
+	b.add(report.Time, report.Seconds(took), report.Most(report.Seconds(parsing/2)), "parsing the index as a whole: "+report.Seconds(parsing).String())
+	b.add("peak memory above idle", report.Bytes(after.Peak-before.Resident), report.Most(report.Bytes(20<<20)))
+	b.add("times that the index was fetched", report.Count(float64(fetches)), noGoal)
+	b.add(report.Fetched, report.Bytes(b.fetched()), noGoal)
 	return nil
 }
 

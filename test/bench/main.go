@@ -1,12 +1,16 @@
 // Command bench measures fluxd on a real control plane: memory, CPU, API
-// requests and how long things take, beside a yardstick from the same run, since
-// machines differ and are noisy.
+// requests, bytes from the network and how long things take, beside a yardstick from
+// the same run, since machines differ and are noisy.
 //
 //	go run ./test/bench [flags] [scenario ...]
 //
-// prints a table. With the environment variable PEER_BIN, a folder with the programs
-// of the Flux controllers, these go through the same scenarios in the same run, and
-// the table says what part of it fluxd takes.
+// prints a table, and with -write puts it on docs/benchmarks.md with a chart for each
+// section, beside what earlier runs have measured. With the environment variable
+// PEER_BIN, a folder with the programs of the Flux controllers, these go through the
+// same scenarios in the same run, and the table says what part of it fluxd takes.
+//
+// Without arguments it runs what compares the two. "all" stands for everything, the
+// name of a scenario for all of its steps.
 package main
 
 import (
@@ -17,117 +21,151 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
+	"time"
 
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 )
 
-// scenario is something to measure, on a control plane of its own.
-type scenario struct {
-	name  string
-	peers bool // makes sense of the Flux controllers
-	alone bool // is about the API server, without anybody who reconciles
-	run   func(context.Context, *bench) error
-	flags []string // of fluxd
-}
-
-// scenarios are what can be measured, in the order in which it is.
-var scenarios = []scenario{
-	{name: "idle", peers: true, run: idle},
-	{name: "yardstick", alone: true, run: yardstick},
-	{name: "bare", alone: true, run: bare},
-	{name: "install", peers: true, run: install},
-	{name: "noop", peers: true, run: noop},
-	{name: "applications", peers: true, run: applications},
-	{name: "drift", peers: true, run: drift},
-	{name: "chain", peers: true, run: chain},
-	{name: "monorepo", peers: true, run: monorepo},
-	{name: "helm", peers: true, run: helm},
-	{name: "definitions", peers: true, run: manyDefinitions},
-	{name: "hooks", peers: true, run: hooks},
-	{name: "resting", run: restful},
-	{name: "crowd", run: crowd},
-	{name: "builds", alone: true, run: builds},
-	{name: "clones", run: clones},
-	{name: "artifacts", run: artifacts},
-	{name: "index", run: index, flags: []string{"--helm-index-max-size=67108864"}},
-	{name: "bucket", run: bucket},
-	{name: "polling", run: polling},
-}
-
 func main() {
-	write := flag.Bool("write", false, "replace docs/benchmarks.md with the result")
-	verbose := flag.Bool("requests", false, "print the API requests of each measurement")
-	peers := flag.String("peers", os.Getenv("PEER_BIN"), "measure the Flux controllers in this folder, too")
+	o := options{}
+	flag.BoolVar(&o.write, "write", false, "put the results on docs/benchmarks.md")
+	flag.BoolVar(&o.verbose, "requests", false, "print the API requests of each measurement")
+	flag.StringVar(&o.peers, "peers", os.Getenv("PEER_BIN"), "measure the Flux controllers in this folder, too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, &table{verbose: *verbose}, *peers, flag.Args(), *write); err != nil {
+	if err := run(ctx, o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, t *table, peers string, only []string, write bool) error {
-	for _, name := range only {
-		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.name == name }) {
-			return fmt.Errorf("there is no scenario %q", name)
-		}
-	}
-	var failed []error
-	for _, s := range scenarios {
-		if len(only) > 0 && !slices.Contains(only, s.name) {
-			continue
-		}
-		fmt.Fprintf(os.Stderr, "measuring %s\n", s.name)
-		if err := measure(ctx, t, "", s); err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", s.name, err))
-		}
-		if !s.peers || peers == "" {
-			continue
-		}
-		fmt.Fprintf(os.Stderr, "measuring %s of the Flux controllers\n", s.name)
-		if err := measure(ctx, t, peers, s); err != nil {
-			failed = append(failed, fmt.Errorf("%s of the Flux controllers: %w", s.name, err))
-		}
-	}
-	fmt.Print(t.markdown())
-	if err := errors.Join(failed...); err != nil {
+type options struct {
+	write, verbose bool
+	peers          string // a folder, or empty
+}
+
+// run measures what is chosen, one scenario after the other. What fails is told of at
+// once and at the end, and keeps nothing else from being measured and written.
+func run(ctx context.Context, o options, names []string) error {
+	chosen, err := choose(scenarios, names)
+	if err != nil {
 		return err
-	}
-	if !write {
-		return nil
 	}
 	root, err := harness.Root()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(root, "docs", "benchmarks.md"), []byte(page+t.markdown()), 0o644)
-}
-
-// measure runs a scenario with fluxd or, with a folder of theirs, the Flux
-// controllers.
-func measure(ctx context.Context, t *table, peers string, s scenario) error {
-	t.column = ours
-	if peers != "" {
-		t.column = stock
-	}
-	b, err := newBench(ctx, t, peers, s)
+	on, err := machine(ctx, root, o.peers)
 	if err != nil {
 		return err
 	}
-	defer b.close()
-	return s.run(ctx, b)
+	var all report.Results
+	var failed []error
+	for _, s := range chosen {
+		sections, err := s.measure(ctx, o, on)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		all.Sections = append(all.Sections, sections...)
+		if o.write {
+			failed = append(failed, write(filepath.Join(root, "docs"), sections))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	fmt.Print(all.Table())
+	return errors.Join(failed...)
 }
 
-const page = `# Benchmarks
+// write puts sections in their places on the page. That one is of less worth than what
+// is there is told, and is no error.
+func write(docs string, sections []*report.Section) error {
+	results, err := report.Load(docs)
+	if err != nil {
+		return err
+	}
+	if err := results.Merge(order(scenarios), sections...); err != nil {
+		fmt.Fprintf(os.Stderr, "not written: %s\n", err)
+	}
+	return results.Save(docs)
+}
 
-Written by ` + "`go run ./test/bench -write`" + `, on a control plane, simulated nodes and a Git
-server on the same machine as fluxd. Absolute times depend on that machine; the
-yardstick is there to compare with, and so are the Flux controllers, which are measured
-in the same run if PEER_BIN names a folder with their programs. The ratio is what fluxd
-takes of what the four of them take together.
+// measure runs a scenario with fluxd and then, if it makes sense and they are given,
+// with the Flux controllers. It returns a section for each step that fluxd has ended.
+func (s scenario) measure(ctx context.Context, o options, on report.Machine) ([]*report.Section, error) {
+	sections := make([]*report.Section, len(s.steps))
+	for i, step := range s.steps {
+		sections[i] = &report.Section{Name: step.name, Title: step.title, About: step.about, On: on}
+	}
+	done, err := s.with(ctx, o, report.Fluxd, sections)
+	failed := []error{err}
+	if s.peers && o.peers != "" && done > 0 && ctx.Err() == nil {
+		_, err := s.with(ctx, o, report.Flux, sections[:done])
+		failed = append(failed, err)
+	}
+	var wanted []*report.Section
+	for i, section := range sections[:done] {
+		if !s.steps[i].unwanted {
+			wanted = append(wanted, section)
+		}
+	}
+	return wanted, errors.Join(failed...)
+}
 
-`
+// with runs the steps of a scenario with one subject, and returns how many it has
+// ended. Of one that it has not, the section says why.
+func (s scenario) with(ctx context.Context, o options, who report.Subject, sections []*report.Section) (done int, err error) {
+	began, name := time.Now(), s.name
+	stock := ""
+	if who == report.Flux {
+		stock, name = o.peers, name+" of the Flux controllers"
+	}
+	defer func() {
+		said := fmt.Sprintf("%s took %s", name, time.Since(began).Round(time.Second))
+		if err != nil {
+			err = fmt.Errorf("%s: %w", name, err)
+			said = err.Error()
+			for _, section := range sections[done:] {
+				section.Unfinished[who] = reason(err)
+			}
+		}
+		fmt.Fprintln(os.Stderr, said)
+	}()
+	fmt.Fprintf(os.Stderr, "measuring %s\n", name)
+	b, err := newBench(ctx, o, who, stock, s)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	for i := range sections {
+		b.section = sections[i]
+		if err := b.within(ctx, s.steps[i].run); err != nil {
+			return i, fmt.Errorf("%s: %w", s.steps[i].name, err)
+		}
+	}
+	return len(sections), nil
+}
+
+// patience bounds a step, by subject: the Flux controllers look for some things twice a
+// minute only.
+var patience = map[report.Subject]time.Duration{report.Fluxd: 6 * time.Minute, report.Flux: 10 * time.Minute}
+
+func (b *bench) within(ctx context.Context, run func(context.Context, *bench) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience[b.who])
+	defer cancel()
+	return run(ctx, b)
+}
+
+// reason says on the page why somebody has not come to the end: without what a message
+// may tell of the machine.
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("it took longer than %.0f minutes", patience[report.Flux].Minutes())
+	}
+	return "it ended with an error"
+}

@@ -2,45 +2,67 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"time"
 
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
 )
 
-// meter measures what something costs from a moment on: the subject, and the API
-// server that it keeps busy.
+// meter measures what something costs from a moment on: the subject, the network, and
+// the API server that it keeps busy.
 type meter struct {
 	*bench
-	began          time.Time
-	subject, serve time.Duration // CPU at the beginning
+	began        time.Time
+	cpu, serving time.Duration // CPU at the beginning
+	fetched, api int64         // bytes at the beginning
 }
 
 // cost is what a meter has measured.
 type cost struct {
-	counts         controlplane.Counts
-	subject, serve time.Duration // CPU
-	peak           int64         // bytes of memory, ever
+	asked
+	restless     bool          // the requests had not come to an end
+	cpu, serving time.Duration // of the subject, and of the API server and etcd
+	after        harness.Usage // at the end
+	fetched, api int64         // bytes from the sources, and to and from the API server
 }
 
-// measure begins to measure. The time that things take counts from here.
+// asked are the requests of the subject to the API server, without watches and the
+// renewal of Leases.
+type asked struct {
+	controlplane.Counts
+	dryRuns int       // of the writes
+	last    time.Time // when the last was answered
+}
+
+func (a asked) reads() int  { return a.Total() - a.Counts.Writes() }
+func (a asked) writes() int { return a.Counts.Writes() - a.dryRuns }
+
+// measure begins to measure. The time that things take counts from here. Without a
+// subject, it is that of one that is about to be started.
 func (b *bench) measure() (*meter, error) {
-	u, err := b.subject.Usage()
-	if err != nil {
+	m := &meter{bench: b, fetched: b.fetched(), api: b.apiTraffic()}
+	if b.subject != nil {
+		if err := b.subject.ForgetPeak(); err != nil {
+			return nil, err
+		}
+		u, err := b.subject.Usage()
+		if err != nil {
+			return nil, err
+		}
+		m.cpu = u.CPU
+	}
+	var err error
+	if m.serving, err = b.serving(); err != nil {
 		return nil, err
 	}
-	serve, err := b.serving()
-	if err != nil {
+	if b.mark, err = b.cluster.MarkAudit(); err != nil {
 		return nil, err
 	}
-	if _, err := b.cluster.MarkAudit(); err != nil {
-		return nil, err
-	}
-	return &meter{bench: b, subject: u.CPU, serve: serve, began: time.Now()}, nil
+	m.began = time.Now()
+	return m, nil
 }
 
 // serving is the CPU time that the API server and its database have taken.
@@ -58,31 +80,6 @@ func (b *bench) serving() (time.Duration, error) {
 // took is the time since the beginning.
 func (m *meter) took() time.Duration { return time.Since(m.began) }
 
-// end returns the costs once the subject has come to rest: what is put off, such as
-// events, is in them.
-func (m *meter) end(ctx context.Context) (cost, error) {
-	counts, err := m.requests(ctx)
-	if err != nil {
-		return cost{}, err
-	}
-	u, err := m.bench.subject.Usage()
-	if err != nil {
-		return cost{}, err
-	}
-	serve, err := m.serving()
-	return cost{counts: counts, subject: u.CPU - m.subject, serve: serve - m.serve, peak: u.Peak}, err
-}
-
-// rows adds the costs to the table. Each is what the requests are counted for, of
-// which there are n.
-func (c cost) rows(t *table, title, share, each string, n int, requests string) {
-	t.compare(title+": CPU", share, c.subject.Seconds(), "%s", c.subject)
-	t.compare(title+": CPU of the API server and etcd", "", c.serve.Seconds(), "%s", c.serve)
-	t.compare(title+": peak resident memory", "90 MiB", float64(c.peak), "%s", mib(c.peak))
-	t.compare(title+": API requests for each "+each, requests, float64(c.counts.Total()), "%.1f, of them %.1f writes",
-		float64(c.counts.Total())/float64(n), float64(c.counts.Writes())/float64(n))
-}
-
 const (
 	// calm is how long the subject must have asked nothing to be at rest.
 	calm = 3 * time.Second
@@ -90,58 +87,117 @@ const (
 	restless = time.Minute
 )
 
-// alone leaves the subject alone for some time once it is at rest and begin, which may
-// be nil, has been called. It returns the CPU time that this took, what the subject uses
-// afterwards, and what it has asked of the API server.
-func (b *bench) alone(ctx context.Context, long time.Duration, begin func()) (cpu time.Duration, after harness.Usage, counts controlplane.Counts, err error) {
-	before, err := b.settled(ctx)
+// end returns the costs once the subject has come to rest: what is put off, such as
+// events, is in them.
+func (m *meter) end(ctx context.Context) (cost, error) {
+	still, err := m.rested(ctx, calm, restless)
 	if err != nil {
-		return 0, after, nil, err
+		return cost{}, err
 	}
-	if _, err := b.cluster.MarkAudit(); err != nil {
-		return 0, after, nil, err
+	c, err := m.now()
+	c.restless = !still
+	return c, err
+}
+
+// now returns the costs so far.
+func (m *meter) now() (cost, error) {
+	u, err := m.subject.Usage()
+	if err != nil {
+		return cost{}, err
+	}
+	serving, err := m.bench.serving()
+	if err != nil {
+		return cost{}, err
+	}
+	a, err := m.asked()
+	if err == nil && m.verbose {
+		fmt.Fprint(os.Stderr, a.Counts)
+	}
+	return cost{
+		asked: a, cpu: u.CPU - m.cpu, serving: serving - m.serving, after: u,
+		fetched: m.bench.fetched() - m.fetched, api: m.apiTraffic() - m.api,
+	}, err
+}
+
+// goals are those for what all scenarios have in common.
+type goals struct{ cpu, memory, writes report.Goal }
+
+// usual are what fluxd was built for.
+var usual = goals{cpu: report.Part(5), memory: report.Part(4), writes: report.Part(10)}
+
+// add adds the costs to the section. They are divided by n, which is how often
+// something was done, except for memory.
+func (c cost) add(b *bench, n float64, g goals) {
+	note := ""
+	if c.restless {
+		note = fmt.Sprintf("after %s, without an end", restless)
+	}
+	each := func(total int64) float64 { return float64(total) / n }
+	b.add(report.CPU, report.Seconds(time.Duration(each(int64(c.cpu)))), g.cpu)
+	b.add(report.Peak, report.Bytes(c.after.Peak), g.memory)
+	b.add(report.Reads, report.Count(each(int64(c.reads()))), noGoal, note)
+	b.add(report.Writes, report.Count(each(int64(c.writes()))), g.writes, note)
+	b.add(report.DryRuns, report.Count(each(int64(c.dryRuns))), noGoal, note)
+	b.add(report.Fetched, report.Bytes(int64(each(c.fetched))), noGoal)
+	b.add(report.APITraffic, report.Bytes(int64(each(c.api))), noGoal)
+	b.add(report.ServerCPU, report.Seconds(time.Duration(each(int64(c.serving)))), noGoal)
+}
+
+// alone leaves the subject alone for some time once it is at rest and begin, which may
+// be nil, has been called, and returns what that costs.
+func (b *bench) alone(ctx context.Context, long time.Duration, begin func()) (cost, error) {
+	if _, err := b.settled(ctx); err != nil {
+		return cost{}, err
+	}
+	m, err := b.measure()
+	if err != nil {
+		return cost{}, err
 	}
 	if begin != nil {
 		begin()
 	}
 	if err := pause(ctx, long); err != nil {
-		return 0, after, nil, err
+		return cost{}, err
 	}
-	if after, err = b.subject.Usage(); err != nil {
-		return 0, after, nil, err
-	}
-	counts, err = b.requests(ctx)
-	return after.CPU - before.CPU, after, counts, err
+	return m.now()
 }
 
-// requests returns what the subject has asked of the API server since the mark,
-// without watches and the renewal of Leases, once it is at rest.
-func (b *bench) requests(ctx context.Context) (controlplane.Counts, error) {
-	var counts controlplane.Counts
-	for began, total, since := time.Now(), -1, time.Now(); time.Since(since) < calm; {
-		if time.Since(began) > restless {
-			return nil, errors.New("the requests do not end")
+// rested waits until the subject has asked nothing of the API server for some time, and
+// says whether that came to be within the patience.
+func (b *bench) rested(ctx context.Context, quiet, patience time.Duration) (bool, error) {
+	for began, total, since := time.Now(), -1, time.Now(); time.Since(since) < quiet; {
+		if time.Since(began) > patience {
+			return false, nil
 		}
-		var err error
-		if counts, err = b.asked(); err != nil {
-			return nil, err
+		a, err := b.asked()
+		if err != nil {
+			return false, err
 		}
-		if now := counts.Total(); now != total {
+		if now := a.Total(); now != total {
 			total, since = now, time.Now()
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return nil, err
+			return false, err
 		}
 	}
-	if b.verbose {
-		fmt.Fprint(os.Stderr, counts)
-	}
-	return counts, nil
+	return true, nil
 }
 
-// asked counts the requests since the mark so far.
-func (b *bench) asked() (controlplane.Counts, error) {
-	counts, err := b.cluster.AuditCounts(controlplane.FluxdUser)
-	maps.DeleteFunc(counts, func(r controlplane.Request, _ int) bool { return r.Verb == "watch" || r.Resource == "leases" })
-	return counts, err
+// asked counts the requests since the last measure so far.
+func (b *bench) asked() (asked, error) {
+	events, err := b.cluster.AuditEvents(b.mark, controlplane.FluxdUser)
+	a := asked{Counts: controlplane.Counts{}}
+	for _, e := range events {
+		if e.Request.Verb == "watch" || e.Request.Resource == "leases" {
+			continue
+		}
+		a.Counts[e.Request]++
+		if e.DryRun {
+			a.dryRuns++
+		}
+		if at := e.Time.Add(e.Took); at.After(a.last) {
+			a.last = at
+		}
+	}
+	return a, err
 }

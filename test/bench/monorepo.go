@@ -7,6 +7,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
 )
@@ -16,8 +17,6 @@ const parts = 200
 
 // monorepo measures a commit that touches one of 200 Kustomizations.
 func monorepo(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	files := make(map[string]string)
 	for i := range parts {
 		for name, text := range fourObjects(i) {
@@ -38,7 +37,7 @@ func monorepo(ctx context.Context, b *bench) error {
 	if err := b.all(ctx, parts, harness.Ready); err != nil {
 		return err
 	}
-	if _, err := b.requests(ctx); err != nil { // the last of the install
+	if _, err := b.rested(ctx, calm, restless); err != nil { // the last of the install
 		return err
 	}
 	built, err := b.builds()
@@ -49,26 +48,25 @@ func monorepo(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	c.rows(b.table, "monorepo", "", "Kustomization", parts, "")
-	status := c.counts.Sum(func(r controlplane.Request) bool { return r.Subresource == "status" })
-	events := c.counts.Sum(func(r controlplane.Request) bool { return r.Resource == "events" })
-	b.compare("monorepo: requests beside status and events", "2", float64(c.counts.Total()-status-events), "%d (status %d, events %d)",
-		c.counts.Total()-status-events, status, events)
-	b.compare("monorepo: status writes", "201", float64(status), "%d", status)
-	if b.column == stock {
+	c.add(b, 1, usual)
+	status := c.Sum(func(r controlplane.Request) bool { return r.Subresource == "status" })
+	events := c.Sum(func(r controlplane.Request) bool { return r.Resource == "events" })
+	b.add("API requests beside status and events", report.Count(float64(c.Total()-status-events)), report.Most(report.Count(2)))
+	b.add("status writes", report.Count(float64(status)), report.Most(report.Count(parts+1)))
+	if b.who == report.Flux {
 		return nil // which tells of no builds
 	}
 	after, err := b.builds()
 	if err != nil {
 		return err
 	}
-	b.row("monorepo: builds for that commit", "1", "%.0f", after-built)
+	b.add("builds for that commit", report.Count(after-built), report.Most(report.Count(1)))
 	return nil
 }
 
 // builds is how many builds fluxd has run.
 func (b *bench) builds() (float64, error) {
-	if b.column == stock {
+	if b.who == report.Flux {
 		return 0, nil
 	}
 	return b.metric("fluxd_builds_total")
@@ -77,12 +75,12 @@ func (b *bench) builds() (float64, error) {
 // touch commits a change to one of the parts, asks for it, and returns what it costs
 // until all are at the revision.
 func (b *bench) touch(ctx context.Context) (cost, error) {
-	m, err := b.measure()
+	repo := &gittest.Repo{Dir: b.dir + "/mono.git", Name: "mono.git"}
+	commit, err := repo.Commit(ctx, "main", "touch one", map[string]string{"part-7/app/config.yaml": configMap(7, "changed")})
 	if err != nil {
 		return cost{}, err
 	}
-	repo := &gittest.Repo{Dir: b.dir + "/mono.git", Name: "mono.git"}
-	commit, err := repo.Commit(ctx, "main", "touch one", map[string]string{"part-7/app/config.yaml": configMap(7, "changed")})
+	m, err := b.measure()
 	if err != nil {
 		return cost{}, err
 	}
@@ -103,8 +101,8 @@ func (b *bench) touch(ctx context.Context) (cost, error) {
 	if err := b.all(ctx, parts, harness.Field(revision, "status", "lastAppliedRevision")); err != nil {
 		return cost{}, err
 	}
-	all := time.Since(fetched)
-	b.compare("monorepo: a commit that touches one of 200, from fetched to applied", "1 s", applied.Seconds(), "%s", applied.Round(time.Millisecond))
-	b.compare("monorepo: all 200 at its revision", "", all.Seconds(), "%s", all.Round(time.Millisecond))
+	all := m.took()
+	b.add(report.Time, report.Seconds(all), noGoal)
+	b.add("time from fetched to applied", report.Seconds(applied), report.Most(report.Seconds(time.Second)))
 	return m.end(ctx)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/upstream"
 )
 
@@ -20,8 +21,6 @@ const (
 // polling measures 1,000 sources that are looked at every minute and in which
 // nothing is new.
 func polling(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
-	defer cancel()
 	specs, doors, err := b.origins(ctx)
 	if err != nil {
 		return err
@@ -40,7 +39,7 @@ func polling(ctx context.Context, b *bench) error {
 	if err := b.allReady(ctx, polled, api.GitRepositoryGVR, api.OCIRepositoryGVR, api.HelmRepositoryGVR, api.BucketGVR); err != nil {
 		return err
 	}
-	cpu, after, counts, err := b.alone(ctx, watched, func() {
+	c, err := b.alone(ctx, watched, func() {
 		for _, d := range doors {
 			d.Forget()
 		}
@@ -52,9 +51,10 @@ func polling(ctx context.Context, b *bench) error {
 	for _, d := range doors {
 		asked += len(d.Requests())
 	}
-	b.row("polling: 1,000 sources every minute with nothing new, of one core", "5 %", "%.1f %%", 100*cpu.Seconds()/watched.Seconds())
-	b.row("polling: writes to the API server", "0", "%d (requests: %d)", counts.Writes(), counts.Total())
-	b.row("polling: resident memory", "", "%s (requests to registry, index and bucket in %s: %d)", mib(after.Resident), watched, asked)
+	b.add("of one core", report.Percent(100*c.cpu.Seconds()/watched.Seconds()), report.Most(report.Percent(5)))
+	b.add(report.Writes, report.Count(float64(c.writes())), report.Most(report.Count(0)))
+	b.add("resident memory", report.Bytes(c.after.Resident), noGoal)
+	b.add(report.Fetched, report.Bytes(c.fetched), noGoal, fmt.Sprintf("in %s, in %d requests to registry, index and bucket", watched, asked))
 	return nil
 }
 
@@ -94,10 +94,20 @@ func (b *bench) origins(ctx context.Context) (specs map[string][]string, doors [
 	if err := h.PublishAmong(100_000, upstream.Chart{Name: "web", Version: "1.0.0"}); err != nil {
 		return nil, nil, err
 	}
+	url, err := b.via(b.server.RepoURL(repo))
+	if err != nil {
+		return nil, nil, err
+	}
+	hosts := []string{r.Host(), h.Host(), s.Host()}
+	for i := range hosts {
+		if hosts[i], err = b.viaHost(hosts[i]); err != nil {
+			return nil, nil, err
+		}
+	}
 	return map[string][]string{
-		"GitRepository":  {"url: " + b.server.RepoURL(repo), "ref: {branch: main}"},
-		"OCIRepository":  {"url: oci://" + r.Host() + "/apps/web", "insecure: true", "ref: {tag: 1.0.0}"},
-		"HelmRepository": {"url: " + h.URL},
-		"Bucket":         {"endpoint: " + s.Host(), "insecure: true", "bucketName: " + bucketName, "secretRef: {name: keys}"},
+		"GitRepository":  {"url: " + url, "ref: {branch: main}"},
+		"OCIRepository":  {"url: oci://" + hosts[0] + "/apps/web", "insecure: true", "ref: {tag: 1.0.0}"},
+		"HelmRepository": {"url: http://" + hosts[1]},
+		"Bucket":         {"endpoint: " + hosts[2], "insecure: true", "bucketName: " + bucketName, "secretRef: {name: keys}"},
 	}, []*upstream.Door{r.Door, s.Door, h.Door}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
 )
 
@@ -16,14 +17,12 @@ const (
 	// resting is how many Kustomizations have nothing to do, and restingFor how long
 	// they are looked at.
 	resting    = 100
-	restingFor = 3 * time.Minute
+	restingFor = 2 * time.Minute
 )
 
-// restful measures 100 Kustomizations with an interval of a minute that have nothing to
-// do.
-func restful(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
-	defer cancel()
+// steady measures 100 Kustomizations and their source, with an interval of a minute,
+// that have nothing to do.
+func steady(ctx context.Context, b *bench) error {
 	files := make(map[string]string)
 	for i := range resting {
 		for name, text := range fourConfigs(i) {
@@ -36,22 +35,22 @@ func restful(ctx context.Context, b *bench) error {
 	}
 	manifests := source("resting", url)
 	for i := range resting {
-		manifests += strings.Replace(kustomization(fmt.Sprintf("part-%d", i), "resting", fmt.Sprintf("./part-%d", i), "  wait: true\n"), "interval: 1h", "interval: 1m", 1)
+		manifests += kustomization(fmt.Sprintf("part-%d", i), "resting", fmt.Sprintf("./part-%d", i), "  wait: true\n")
 	}
-	if _, err := b.cluster.Create(ctx, manifests); err != nil {
+	if _, err := b.cluster.Create(ctx, strings.ReplaceAll(manifests, "interval: 1h", "interval: 1m")); err != nil {
 		return err
 	}
 	if err := b.all(ctx, resting, harness.Ready); err != nil {
 		return err
 	}
-	cpu, _, counts, err := b.alone(ctx, restingFor, nil)
+	c, err := b.alone(ctx, restingFor, nil)
 	if err != nil {
 		return err
 	}
-	each := float64(counts.Total()) / resting * (10 * time.Minute).Seconds() / restingFor.Seconds()
-	b.row("resting: 100 Kustomizations every minute with nothing to do, writes to the API server in three minutes", "0", "%d", counts.Writes())
-	b.row("resting: API requests per Kustomization and ten minutes", "1", "%.2f", each)
-	b.row("resting: of one core", "1 %", "%.2f %%", 100*cpu.Seconds()/restingFor.Seconds())
+	c.add(b, 1, goals{cpu: usual.cpu, memory: usual.memory, writes: report.Most(report.Count(0))})
+	each := float64(c.Total()) / resting * (10 * time.Minute).Seconds() / restingFor.Seconds()
+	b.add("API requests for each Kustomization in ten minutes", report.Count(each), report.Most(report.Count(1)))
+	b.add("of one core", report.Percent(100*c.cpu.Seconds()/restingFor.Seconds()), report.Most(report.Percent(1)))
 	return nil
 }
 
@@ -64,8 +63,6 @@ const (
 
 // crowd measures one Kustomization that gets healthy beside 20 that never do.
 func crowd(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
-	defer cancel()
 	files := map[string]string{}
 	for i := range samples * 2 {
 		files[fmt.Sprintf("good-%d/app.yaml", i)] = configMap(1000+i, "value")
@@ -103,7 +100,8 @@ func crowd(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.row("crowd: a Kustomization beside 20 that never get healthy, from created to ready", alone.Round(time.Millisecond).String()+" alone", "%s", among.Round(time.Millisecond))
+	b.add("time alone", report.Seconds(alone), noGoal)
+	b.add("time beside 20", report.Seconds(among), noGoal)
 	return nil
 }
 
