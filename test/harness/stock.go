@@ -24,8 +24,14 @@ var StockControllers = []string{notifier, "source-controller", "kustomize-contro
 
 // Stock is a running Flux: the controllers that fluxd replaces.
 type Stock struct {
-	controllers []*controller
+	bin, kubeconfig string
+	addresses       addresses
+	controllers     []*controller
 }
+
+// addresses are those by which the controllers know each other: where events are posted
+// to, and where artifacts are, which the status of sources tells for good.
+type addresses struct{ events, storage string }
 
 type controller struct {
 	name   string
@@ -40,24 +46,37 @@ type controller struct {
 // environment of their Deployments, but with addresses on loopback and without a
 // Lease, which they can hold in a Pod only. What they store goes to folders in dir.
 func StartStock(bin, dir, kubeconfig string) (*Stock, error) {
-	s := &Stock{}
-	events, err := program.FreeAddress()
+	ports, err := program.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
+	s := &Stock{bin: bin, kubeconfig: kubeconfig, addresses: addresses{events: loopback(ports[0]), storage: loopback(ports[1])}}
+	return s, s.start(dir)
+}
+
+// Again starts the controllers anew, after Stop, at the addresses that they had, as a
+// Service in a cluster keeps its address. What they store goes to folders in dir.
+func (s *Stock) Again(dir string) (*Stock, error) {
+	next := &Stock{bin: s.bin, kubeconfig: s.kubeconfig, addresses: s.addresses}
+	return next, next.start(dir)
+}
+
+func (s *Stock) start(dir string) error {
 	for _, name := range StockControllers {
-		c, err := startController(name, filepath.Join(bin, name), dir, kubeconfig, events)
+		c, err := s.startController(name, dir)
 		if err != nil {
-			return nil, errors.Join(err, s.kill())
+			return errors.Join(err, s.kill())
 		}
 		s.controllers = append(s.controllers, c)
 	}
-	return s, nil
+	return nil
 }
 
-func startController(name, binary, dir, kubeconfig, events string) (*controller, error) {
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+func (s *Stock) startController(name, dir string) (*controller, error) {
 	c := &controller{name: name, done: make(chan struct{})}
-	flags, err := c.flags(dir, events)
+	flags, err := c.flags(dir, s.addresses)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", name, err)
 	}
@@ -65,8 +84,8 @@ func startController(name, binary, dir, kubeconfig, events string) (*controller,
 	if err := os.MkdirAll(temp, 0o755); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", name, err)
 	}
-	c.cmd = exec.Command(binary, flags...)
-	c.cmd.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system", "KUBECONFIG="+kubeconfig, "GOMEMLIMIT=1GiB",
+	c.cmd = exec.Command(filepath.Join(s.bin, name), flags...)
+	c.cmd.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system", "KUBECONFIG="+s.kubeconfig, "GOMEMLIMIT=1GiB",
 		"TMPDIR="+temp, "TUF_ROOT="+filepath.Join(temp, "sigstore"))
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	ended, err := program.Start(c.cmd)
@@ -81,21 +100,20 @@ func startController(name, binary, dir, kubeconfig, events string) (*controller,
 }
 
 // flags are the arguments of a controller: those of its Deployment, and addresses.
-func (c *controller) flags(dir, events string) ([]string, error) {
+func (c *controller) flags(dir string, at addresses) ([]string, error) {
 	ports, err := program.FreePorts(3)
 	if err != nil {
 		return nil, err
 	}
-	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
-	c.health = address(0)
+	c.health = loopback(ports[0])
 	flags := []string{
 		"--watch-all-namespaces", "--log-level=info", "--log-encoding=json",
-		"--health-addr=" + c.health, "--metrics-addr=" + address(1),
+		"--health-addr=" + c.health, "--metrics-addr=" + loopback(ports[1]),
 	}
 	if c.name == notifier {
-		return append(flags, "--events-addr="+events, "--receiverAddr="+address(2)), nil
+		return append(flags, "--events-addr="+at.events, "--receiverAddr="+loopback(ports[2])), nil
 	}
-	flags = append(flags, "--events-addr=http://"+events+"/")
+	flags = append(flags, "--events-addr=http://"+at.events+"/")
 	if c.name != "source-controller" {
 		return flags, nil
 	}
@@ -103,7 +121,7 @@ func (c *controller) flags(dir, events string) ([]string, error) {
 	if err := os.MkdirAll(storage, 0o755); err != nil {
 		return nil, err
 	}
-	return append(flags, "--storage-path="+storage, "--storage-addr="+address(2), "--storage-adv-addr="+address(2)), nil
+	return append(flags, "--storage-path="+storage, "--storage-addr="+at.storage, "--storage-adv-addr="+at.storage), nil
 }
 
 // Ready waits until all controllers say that they are.
