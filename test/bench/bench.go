@@ -32,6 +32,7 @@ type bench struct {
 	cluster    *harness.Cluster
 	server     *gittest.Server
 	subject    subject
+	before     subject           // that was stopped last
 	api        *relay            // to the API server, nil without a subject
 	relays     map[string]*relay // to other servers, by their address
 	closers    []io.Closer       // of servers that a scenario has started
@@ -100,7 +101,9 @@ func (b *bench) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.stock != "" {
+	if before, ok := b.before.(*harness.Stock); ok {
+		b.subject, err = started(before.Again(volume))
+	} else if b.stock != "" {
 		b.subject, err = started(harness.StartStock(b.stock, volume, b.kubeconfig))
 	} else {
 		flags := append([]string{"--cache-dir=" + filepath.Join(volume, "cache")}, b.flags...)
@@ -130,7 +133,7 @@ func (b *bench) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := b.subject.Stop(ctx)
-	b.subject = nil
+	b.before, b.subject = b.subject, nil
 	return err
 }
 

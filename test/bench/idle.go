@@ -31,9 +31,9 @@ func idle(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.add("resident memory", report.Bytes(c.after.Resident), report.Most(report.Bytes(60<<20)))
-	b.add("of it anonymous", report.Bytes(c.after.Anonymous), report.Most(report.Bytes(18<<20)))
-	c.add(b, 1, usual)
+	b.add("resident memory", report.Bytes(c.after.Resident), report.Most(report.Bytes(50<<20)))
+	b.add("of it anonymous", report.Bytes(c.after.Anonymous), report.Most(report.Bytes(16<<20)))
+	c.add(b, 1, atRest)
 	return nil
 }
 

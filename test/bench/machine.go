@@ -60,10 +60,21 @@ func versions(dir string) (string, error) {
 			return "", fmt.Errorf("identify the Flux controllers: %w", err)
 		}
 		version := info.Main.Version
-		if version == "" || version == "(devel)" {
-			version = "of an unknown version"
+		if version == "" || version == "(devel)" { // of one compiled from its sources, as all of the releases are
+			version = apiVersion(info, name)
 		}
 		all = append(all, name+" "+version+" ("+info.GoVersion+")")
 	}
 	return strings.Join(all, ", "), nil
+}
+
+// apiVersion is that of the module with the API of a controller, which has the version of
+// the controller.
+func apiVersion(info *buildinfo.BuildInfo, name string) string {
+	for _, m := range info.Deps {
+		if strings.HasSuffix(m.Path, "/"+name+"/api") {
+			return m.Version
+		}
+	}
+	return "of an unknown version"
 }

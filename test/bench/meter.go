@@ -122,8 +122,12 @@ func (m *meter) now() (cost, error) {
 // goals are those for what all scenarios have in common.
 type goals struct{ cpu, memory, writes report.Goal }
 
-// usual are what fluxd was built for.
-var usual = goals{cpu: report.Part(5), memory: report.Part(4), writes: report.Part(10)}
+// usual are what fluxd was built for, and atRest where nothing is to be changed. Who
+// installs or upgrades writes each object, whoever that is.
+var (
+	usual  = goals{cpu: report.Part(5), memory: report.Part(4)}
+	atRest = goals{cpu: usual.cpu, memory: usual.memory, writes: report.Part(10)}
+)
 
 // add adds the costs to the section. They are divided by n, which is how often
 // something was done, except for memory.
