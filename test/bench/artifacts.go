@@ -71,7 +71,7 @@ func artifacts(ctx context.Context, b *bench) error {
 	b.add(report.Time, report.Seconds(took), noGoal)
 	b.add("pulls of the artifact", report.Count(float64(pulls)), report.Most(report.Count(1)))
 	b.add("stored", report.Bytes(int64(stored)), noGoal, "the packed artifact has "+packed.String())
-	b.add("resident memory above idle, half a minute later", report.Bytes(after.Resident-before.Resident), report.Most(report.Bytes(8<<20)))
+	b.add("memory above idle, later", report.Bytes(after.Resident-before.Resident), report.Most(report.Bytes(8<<20)))
 	b.add("peak memory above idle", report.Bytes(after.Peak-before.Resident), noGoal)
 	return nil
 }

@@ -46,7 +46,7 @@ func helm(ctx context.Context, b *bench) error {
 		return err
 	}
 	c.add(b, 1, helmGoals)
-	b.add("API requests for each HelmRelease", report.Count(float64(c.Total())/releases), noGoal)
+	b.add("API requests for each", report.Count(float64(c.Total())/releases), noGoal)
 	return b.rest(ctx)
 }
 
@@ -57,7 +57,7 @@ func helmNoop(ctx context.Context, b *bench) error {
 		return err
 	}
 	c.add(b, 1, helmGoals)
-	b.add("API requests for each HelmRelease", report.Count(float64(c.Total())/releases), report.Most(report.Count(2)))
+	b.add("API requests for each", report.Count(float64(c.Total())/releases), report.Most(report.Count(2)))
 	return nil
 }
 
@@ -88,7 +88,7 @@ func helmUpgrade(ctx context.Context, b *bench) error {
 		return err
 	}
 	c.add(b, 1, helmGoals)
-	b.add("API requests for each HelmRelease", report.Count(float64(c.Total())/releases), noGoal)
+	b.add("API requests for each", report.Count(float64(c.Total())/releases), noGoal)
 	return nil
 }
 
@@ -133,7 +133,7 @@ func manyDefinitions(ctx context.Context, b *bench) error {
 		return err
 	}
 	c.add(b, 1, helmGoals)
-	b.add("what that adds to the peak of memory", report.Bytes(max(c.after.Peak-before.Peak, 0)), report.Most(report.Bytes(30<<20)))
+	b.add("added to the peak", report.Bytes(max(c.after.Peak-before.Peak, 0)), report.Most(report.Bytes(30<<20)))
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (b *bench) install(ctx context.Context, content func(int) map[string]string
 	}
 	b.add(report.Time, report.Seconds(took), report.Part(5), "creating them: "+report.Seconds(created).String())
 	c.add(b, 1, usual)
-	b.add("API requests for each Kustomization and its source", report.Count(float64(c.Total())/pairs), report.Most(report.Count(16)))
+	b.add("API requests for each pair", report.Count(float64(c.Total())/pairs), report.Most(report.Count(16)))
 	return b.rest(ctx)
 }
 
@@ -81,7 +81,7 @@ func (b *bench) rest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.add("resident memory half a minute later", report.Bytes(u.Resident), usual.memory)
+	b.add("memory half a minute later", report.Bytes(u.Resident), usual.memory)
 	b.add("of it anonymous", report.Bytes(u.Anonymous), noGoal)
 	return nil
 }
@@ -94,7 +94,7 @@ func noop(ctx context.Context, b *bench) error {
 		return err
 	}
 	c.add(b, 1, usual)
-	b.add("API requests for each Kustomization", report.Count(float64(c.Total())/pairs), report.Most(report.Count(2)))
+	b.add("API requests for each", report.Count(float64(c.Total())/pairs), report.Most(report.Count(2)))
 	return nil
 }
 

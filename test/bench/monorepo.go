@@ -51,7 +51,7 @@ func monorepo(ctx context.Context, b *bench) error {
 	c.add(b, 1, usual)
 	status := c.Sum(func(r controlplane.Request) bool { return r.Subresource == "status" })
 	events := c.Sum(func(r controlplane.Request) bool { return r.Resource == "events" })
-	b.add("API requests beside status and events", report.Count(float64(c.Total()-status-events)), report.Most(report.Count(2)))
+	b.add("other API requests", report.Count(float64(c.Total()-status-events)), report.Most(report.Count(2)))
 	b.add("status writes", report.Count(float64(status)), report.Most(report.Count(parts+1)))
 	if b.who == report.Flux {
 		return nil // which tells of no builds

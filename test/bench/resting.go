@@ -49,7 +49,7 @@ func steady(ctx context.Context, b *bench) error {
 	}
 	c.add(b, 1, goals{cpu: usual.cpu, memory: usual.memory, writes: report.Most(report.Count(0))})
 	each := float64(c.Total()) / resting * (10 * time.Minute).Seconds() / restingFor.Seconds()
-	b.add("API requests for each Kustomization in ten minutes", report.Count(each), report.Most(report.Count(1)))
+	b.add("API requests for each in 10 min", report.Count(each), report.Most(report.Count(1)))
 	b.add("of one core", report.Percent(100*c.cpu.Seconds()/restingFor.Seconds()), report.Most(report.Percent(1)))
 	return nil
 }

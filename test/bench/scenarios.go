@@ -86,7 +86,7 @@ var scenarios = []scenario{
 	one("bucket", "Bucket", "A bucket of 5,000 small objects.", bucket).onDemand(),
 	one("polling", "Polling", "1,000 sources of four kinds that are looked at every minute, with nothing new.", polling).onDemand(),
 	one("yardstick", "Yardstick", "400 server-side applies by a bare client.", yardstick).bareServer(),
-	one("bare", "Bare writes", "The writes of Install by a client that knows everything beforehand: nobody who reconciles can be faster.", bare).bareServer(),
+	one("bare", "Bare writes", "The writes of Install by a client that knows everything beforehand, which nobody can be faster than: the least, and with dry-runs, finalizers and inventories ahead to be safe.", bare).bareServer(),
 }
 
 // order are the names of all sections.

@@ -11,11 +11,13 @@ const (
 	gutter      = 40.0 // between two panels
 	panelWidth  = (width - 2*margin - gutter) / 2
 	panelHeight = 92.0
-	nameWidth   = 42.0 // of the subjects' names, left of the bars
+	nameWidth   = 46.0 // of the subjects' names, left of the bars
 	valueWidth  = 86.0 // right of the longest bar
 	barHeight   = 14.0
 	barPitch    = 20.0
 	barsWidth   = panelWidth - nameWidth - valueWidth
+	shareWidth  = 100.0 // of what the ratio is said in, above the values
+	letterWidth = 7.6   // of a letter of a label, in a font that is wide
 )
 
 // charts are the files of all charts, by name.
@@ -30,8 +32,9 @@ func (r *Results) charts() map[string]string {
 	return all
 }
 
-// Chart is an SVG image with a panel for each row: a bar for fluxd, one for the Flux
-// controllers if they were measured, and a line where the goal is.
+// Chart is an SVG image with a panel for each row that has something to show: a bar for
+// fluxd, one for the Flux controllers if they were measured, and a line where the goal
+// is.
 func (s *Section) Chart() string {
 	d := &drawing{}
 	d.text(margin, 40, "start", "title", s.Title)
@@ -41,10 +44,23 @@ func (s *Section) Chart() string {
 		y += 17
 	}
 	y += 14
-	for i, r := range s.Rows {
+	rows := s.shown()
+	for i, r := range rows {
 		s.panel(d, r, margin+float64(i%2)*(panelWidth+gutter), y+float64(i/2)*panelHeight)
 	}
-	return d.svg(y+math.Ceil(float64(len(s.Rows))/2)*panelHeight+4, s.Title, s.describe())
+	return d.svg(y+math.Ceil(float64(len(rows))/2)*panelHeight+4, s.Title, s.describe())
+}
+
+// shown are the rows without those in which nobody takes anything, as nobody was asked
+// not to.
+func (s *Section) shown() []*Row {
+	var rows []*Row
+	for _, r := range s.Rows {
+		if _, limited := r.limit(); limited || r.scale() > 0 {
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 // describe says in words what the chart shows.
@@ -62,10 +78,12 @@ func (s *Section) describe() string {
 
 // panel draws one row with its corner at x and y.
 func (s *Section) panel(d *drawing, r *Row, x, y float64) {
-	d.text(x, y+11, "start", "label", strings.ToUpper(r.What[:1])+r.What[1:])
+	label, room := strings.ToUpper(r.What[:1])+r.What[1:], panelWidth
 	if ratio, ok := r.ratio(); ok {
 		d.text(x+panelWidth, y+11, "end", "strong "+tone(ratio), percent(ratio)+" of Flux")
+		room -= shareWidth
 	}
+	d.text(x, y+11, "start", "label", cut(label, int(room/letterWidth)))
 	scale := r.scale()
 	top := y + 21
 	for who := range subjects {
@@ -110,6 +128,7 @@ func (s *Section) goal(d *drawing, r *Row, x, top, scale float64) {
 	if r.missed() {
 		class, text = "small over", text+", missed"
 	}
+	d.line(at, top-4, at, bottom+4, "halo") // so that the line shows on bars
 	d.line(at, top-4, at, bottom+4, "goal")
 	// The text stands below the line and stays in the panel.
 	half := float64(len(text)) * 2.8
@@ -182,7 +201,7 @@ var short = []string{"Time", "CPU", "Memory", "API reads", "API writes", "Source
 // sharesChart shows in a small bar for each figure what fluxd takes of what the Flux
 // controllers take, which is the whole bar.
 func sharesChart(lines []shares) string {
-	const first, pitch, top = 150.0, 38.0, 96.0
+	const first, pitch, top = 178.0, 38.0, 96.0
 	column := (width - margin - first) / float64(len(common))
 	d := &drawing{}
 	d.text(margin, 40, "start", "title", "What fluxd takes of what Flux takes")

@@ -235,7 +235,11 @@ func TestBars(t *testing.T) {
 	s := &Section{Name: "x", Title: "X"}
 	s.Add(Fluxd, CPU, Count(25), Part(2), "")
 	s.Add(Flux, CPU, Count(100), Part(2), "")
+	s.Add(Fluxd, DryRuns, Count(0), Goal{}, "")
 	chart := s.Chart()
+	if again := strings.Count(chart, `class="label"`); again != 1 {
+		t.Errorf("%d panels, of them one with nothing to show", again)
+	}
 	left := margin + nameWidth
 	for _, want := range []string{
 		`width="` + number(barsWidth/4) + `" height="14" rx="3" class="fluxd"`,
@@ -244,6 +248,14 @@ func TestBars(t *testing.T) {
 	} {
 		if !strings.Contains(chart, want) {
 			t.Errorf("there is no %s in:\n%s", want, chart)
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	for text, want := range map[string]string{"short": "short", "exactly so": "exactly so", "much too long": "much too…", "…………………………": "…………………………", "a b c d e f g": "a b c d e…"} {
+		if got := cut(text, 10); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -17,11 +17,11 @@ const margin = 28
 const style = `<style>
 text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#1f2937;font-size:12px}
 .title{font-size:18px;font-weight:700}.soft{fill:#6b7280}.small{font-size:10.5px}.strong{font-weight:600}.label{font-size:13px;font-weight:600}
-.card{fill:#fff;stroke:#e2e6ec}.track{fill:#f1f4f8}.line{stroke:#e5e9ef}
+.card{fill:#fff;stroke:#e2e6ec}.track{fill:#f1f4f8}.line{stroke:#e5e9ef}.halo{stroke:#fff;stroke-width:4}
 .fluxd{fill:#2563eb}.flux{fill:#aab4c3}.over{fill:#d97706}.goal{stroke:#059669;stroke-width:1.5;stroke-dasharray:3 3}
 text.fluxd{fill:#1d4ed8}text.over{fill:#b45309}text.goal{fill:#047857;stroke:none}
 @media (prefers-color-scheme:dark){
-text{fill:#e6edf3}.soft{fill:#95a1b2}.card{fill:#0f141b;stroke:#2b323d}.track{fill:#1a212b}.line{stroke:#232b36}
+text{fill:#e6edf3}.soft{fill:#95a1b2}.card{fill:#0f141b;stroke:#2b323d}.track{fill:#1a212b}.line{stroke:#232b36}.halo{stroke:#0f141b}
 .fluxd{fill:#4f8ff7}.flux{fill:#5b6676}.over{fill:#e8a33d}.goal{stroke:#3fb984}
 text.fluxd{fill:#7db0ff}text.over{fill:#f0b45c}text.goal{fill:#58cf9b}
 }
@@ -53,6 +53,15 @@ func (d *drawing) svg(height float64, title, about string) string {
 	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %s\" width=\"%d\" height=\"%s\" role=\"img\" aria-labelledby=\"t d\">\n"+
 		"<title id=\"t\">%s</title>\n<desc id=\"d\">%s</desc>\n%s<rect x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%s\" rx=\"10\" class=\"card\"/>\n%s</svg>\n",
 		width, number(height), width, number(height), escape(title), escape(about), style, width-1, number(height-1), d.String())
+}
+
+// cut shortens text to n characters, the last of which says that there were more.
+func cut(text string, n int) string {
+	letters := []rune(text)
+	if len(letters) <= n {
+		return text
+	}
+	return strings.TrimRight(string(letters[:n-1]), " ,") + "…"
 }
 
 // number writes a coordinate with a tenth of a pixel.
