@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"runtime/debug"
 	"runtime/metrics"
@@ -13,15 +14,45 @@ import (
 	"github.com/fluxd/fluxd/pkg/artifacts"
 )
 
-// limitMemory sets the garbage collector's goal below the limit of the cgroup,
-// where there is one and GOMEMLIMIT does not say otherwise.
-func limitMemory(log logr.Logger) {
-	limit, err := memlimit.Set(memlimit.WithRatio(0.85))
-	if err != nil {
+const (
+	// program is what of the executable work reads, in bytes, and some for the kernel:
+	// page tables, sockets. It counts for the limit of the cgroup and not for what the
+	// collector counts.
+	program = 24 << 20
+	// roomy is the limit from which on all of the executable fits beside the heap.
+	roomy = 96 << 20
+)
+
+// goal returns the bytes that the garbage collector keeps to under a limit: 85 percent, or
+// what leaves room for the program if that is less, but half of it at least. With no room
+// for the program the kernel would take its pages away and read them again all the time.
+func goal(limit uint64) uint64 {
+	return max(limit/2, min(limit/100*85, limit-min(limit, program)))
+}
+
+// limitMemory sets the garbage collector's goal below the limit of the cgroup, where there
+// is one and GOMEMLIMIT does not say otherwise.
+func limitMemory(limit memlimit.Provider, log logr.Logger) {
+	set, err := memlimit.Set(memlimit.WithRatio(1), memlimit.WithProvider(func() (uint64, error) {
+		bytes, err := limit()
+		if err != nil {
+			return 0, err
+		}
+		if bytes < roomy {
+			if err := readSparsely(); err != nil {
+				log.Error(err, "cannot tell the kernel how the program is read: with this memory limit it may read it again and again", "limit", bytes)
+			}
+		}
+		return goal(bytes), nil
+	}))
+	switch {
+	case errors.Is(err, memlimit.ErrCgroupsNotSupported), errors.Is(err, memlimit.ErrNoCgroup):
 		log.V(1).Info("no memory limit to heed", "reason", err.Error())
-		return
+	case err != nil:
+		log.Error(err, "cannot tell the memory limit: memory is taken as if there were none")
+	default:
+		log.V(1).Info("memory limit", "bytes", set)
 	}
-	log.V(1).Info("memory limit", "bytes", limit)
 }
 
 const (

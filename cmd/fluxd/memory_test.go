@@ -1,12 +1,56 @@
 package main
 
 import (
+	"errors"
+	"math"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/go-logr/logr"
 )
+
+func TestGoal(t *testing.T) {
+	for limit, want := range map[uint64]uint64{
+		16 << 20:  8 << 20, // less than the program: at least something
+		32 << 20:  16 << 20,
+		64 << 20:  40 << 20,
+		128 << 20: 104 << 20,
+		1000:      500,
+		1 << 30:   1 << 30 / 100 * 85,
+	} {
+		if got := goal(limit); got != want {
+			t.Errorf("below %d bytes: %d, want %d", limit, got, want)
+		}
+	}
+}
+
+func TestLimitMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	set := func(limit uint64, err error) int64 {
+		debug.SetMemoryLimit(math.MaxInt64)
+		limitMemory(func() (uint64, error) { return limit, err }, logr.Discard())
+		return debug.SetMemoryLimit(-1)
+	}
+	if got := set(512<<20, nil); got != int64(goal(512<<20)) {
+		t.Errorf("with a limit: %d", got)
+	}
+	if got := set(0, memlimit.ErrNoLimit); got != math.MaxInt64 {
+		t.Errorf("without a limit: %d", got)
+	}
+	if got := set(0, errors.New("there are no cgroups")); got != math.MaxInt64 {
+		t.Errorf("without knowing: %d", got)
+	}
+	t.Setenv("GOMEMLIMIT", "100MiB")
+	if got := set(512<<20, nil); got != math.MaxInt64 {
+		t.Errorf("GOMEMLIMIT does not count: %d", got)
+	}
+}
 
 func TestThrift(t *testing.T) {
 	tests := []struct {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -27,7 +28,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	limitMemory(log)
+	limitMemory(memlimit.FromCgroup, log)
 	o.cacheDir = usableCacheDir(o.cacheDir, log)
 	http.DefaultTransport = kustomize.NoNetwork{}
 	d, err := build(ctx, o, log)
