@@ -74,6 +74,11 @@ func Start(binary, kubeconfig string, flags ...string) (*Daemon, error) {
 
 // StartWith is Start with more environment variables, as NAME=value.
 func StartWith(env []string, binary, kubeconfig string, flags ...string) (*Daemon, error) {
+	return StartIn(nil, env, binary, kubeconfig, flags...)
+}
+
+// StartIn is StartWith in a cgroup, or in none if it is nil.
+func StartIn(c *Cgroup, env []string, binary, kubeconfig string, flags ...string) (*Daemon, error) {
 	d := &Daemon{done: make(chan struct{})}
 	var err error
 	if d.metrics, err = program.FreeAddress(); err != nil {
@@ -83,6 +88,9 @@ func StartWith(env []string, binary, kubeconfig string, flags ...string) (*Daemo
 		return nil, err
 	}
 	args := append([]string{"run", "--kubeconfig=" + kubeconfig, "--metrics-addr=" + d.metrics, "--health-addr=" + d.health}, flags...)
+	if c != nil {
+		binary, args = c.wrap(binary, args)
+	}
 	d.cmd = exec.Command(binary, args...)
 	d.cmd.Env = append(append(os.Environ(), "RUNTIME_NAMESPACE=flux-system"), env...)
 	stderr, said := io.Pipe()

@@ -122,3 +122,20 @@ func usageOf(pid int) (Usage, error) {
 	}
 	return u, nil
 }
+
+// TraceCollector is an environment variable of a daemon of which [Daemon.CollectorShare]
+// is to be known.
+const TraceCollector = "GODEBUG=gctrace=1"
+
+// CollectorShare is what part of the CPU time so far the garbage collector has had, such
+// as 5%.
+func (d *Daemon) CollectorShare() string {
+	share := "an unknown part"
+	for _, line := range d.Logs() {
+		// gc 12 @3.456s 5%: ...
+		if fields := strings.Fields(line); len(fields) > 3 && fields[0] == "gc" {
+			share = strings.TrimSuffix(fields[3], ":")
+		}
+	}
+	return share
+}

@@ -1,0 +1,63 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/harness/fleet"
+)
+
+const (
+	// index is how many bytes the index of charts has, which is much for such a node.
+	index = 20 << 20
+	// maxReread is how many pages of the program may be read again in the course of the
+	// day: 2 GiB. It is a tenth of that where all is well, and 50 GiB where the process
+	// does nothing but read itself.
+	maxReread = 2 << 30 / 4096
+)
+
+// The daemon of the overlay for small nodes lives through a day of twenty Kustomizations
+// and ten HelmReleases within the memory that the overlay gives it.
+func TestWithinTheLimit(t *testing.T) {
+	flags, limit, err := fleet.Overlay(t.Context(), "edge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cgroup, err := harness.NewCgroup("fluxd-edge", limit)
+	if errors.Is(err, harness.ErrNoCgroup) {
+		t.Skipf("whether the daemon fits into %d bytes was not tried: %v", limit, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cgroup.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	f := newFleet(t, index)
+	d := f.start(cgroup, append(flags, "--cache-dir="+t.TempDir())...)
+	stop := cgroup.Watch()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	err = f.Day(ctx, func(step string, took time.Duration) { t.Logf("%s: %s", step, took.Round(10*time.Millisecond)) })
+	most := stop()
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("of %d bytes at most %d could not be taken back, %d of them anonymous; %d pages of files were read again; %s of the CPU went to the collector",
+		limit, most.Used, most.Anonymous, most.Reread, d.CollectorShare())
+	if most.Kills > 0 {
+		t.Errorf("the kernel killed it %d times", most.Kills)
+	}
+	if most.Reread > maxReread {
+		t.Errorf("%d pages of the program were read again, at most %d should be", most.Reread, maxReread)
+	}
+	// It knows its limit, and leaves room for the program.
+	if heap, err := d.Metric("go_gc_gomemlimit_bytes"); err != nil || heap < float64(limit)/2 || heap > float64(limit)*0.7 {
+		t.Errorf("of %d bytes the heap may have %g, error %v", limit, heap, err)
+	}
+}
