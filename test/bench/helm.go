@@ -12,6 +12,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/bench/report"
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/harness/fleet"
 	"github.com/fluxd/fluxd/test/upstream"
 )
 
@@ -235,28 +236,6 @@ func application() upstream.Chart {
 
 // definition is a definition with a schema of the size that is usual.
 func definition(plural, group string) string {
-	var fields strings.Builder
-	for i := range 100 {
-		fmt.Fprintf(&fields, "                field%d: {type: string, description: %q}\n", i, strings.Repeat("what this field is for ", 4))
-	}
 	kind := "Thing" + strings.NewReplacer("-", "", "others", "O", "things", "T").Replace(plural)
-	return fmt.Sprintf(`apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: %[1]s.%[2]s}
-spec:
-  group: %[2]s
-  scope: Namespaced
-  names: {plural: %[1]s, kind: %[3]s}
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          spec:
-            type: object
-            properties:
-%[4]s`, plural, group, kind, fields.String())
+	return fleet.Definition(plural, kind, group)
 }
