@@ -15,13 +15,14 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 )
 
 // cache keeps the newest artifact of each owner in a file of its own: a line of
-// JSON that says what it is, then the tar of the tree, compressed. Files are
-// replaced whole, so a power loss leaves the old or the new one.
+// JSON that says what it is, then the tar of the tree, compressed. Files are written
+// beside, synced and renamed, so a power loss leaves the old or the new one.
 type cache struct {
 	dir    string
 	limit  int64
@@ -36,7 +37,7 @@ type cache struct {
 // stored is what is known of one file.
 type stored struct {
 	artifact Artifact
-	bytes    int64
+	bytes    int64 // zero until it is written
 }
 
 // suffix is that of the files of a cache.
@@ -180,7 +181,27 @@ func (c *cache) save(a Artifact, t *Tree) (size int64, err error) {
 	if err = errors.Join(err, statErr, f.Close()); err != nil {
 		return 0, err
 	}
-	return info.Size(), os.Rename(f.Name(), c.path(a.Owner))
+	if err = os.Rename(f.Name(), c.path(a.Owner)); err != nil {
+		return 0, err
+	}
+	// Until the disk knows of the rename a power loss brings the old one back.
+	if err := c.sync(); err != nil {
+		c.report(fmt.Errorf("sync the artifact cache: %w", err))
+	}
+	return info.Size(), nil
+}
+
+// sync has the disk know which files there are. Some file systems cannot, and need not.
+func (c *cache) sync() error {
+	dir, err := os.Open(c.dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 func encode(w io.Writer, a Artifact, t *Tree) error {
@@ -242,8 +263,11 @@ func (c *cache) forget(owner Owner) {
 
 // read returns the tree of owner if it is there, whole, and has the digest.
 func (c *cache) read(s *Store, owner Owner, digest string) (Artifact, *Tree, bool) {
-	a, ok := c.newest(owner)
-	if !ok || digest != "" && a.Digest != digest {
+	c.mu.Lock()
+	known, ok := c.known[owner]
+	c.mu.Unlock()
+	a := known.artifact
+	if !ok || known.bytes == 0 || digest != "" && a.Digest != digest {
 		return a, nil, false
 	}
 	t, err := c.load(s, owner)

@@ -86,7 +86,8 @@ type Stats struct {
 }
 
 // New returns an empty store. With a directory, what it holds is known at once
-// and read when it is asked for.
+// and read when it is asked for. The error is that of a directory which cannot be used;
+// the store works without it.
 func New(o Options) (*Store, error) {
 	s := &Store{
 		budget: cmp.Or(o.Budget, 32<<20),

@@ -355,3 +355,47 @@ func TestNewestWinsOnDisk(t *testing.T) {
 		}
 	}
 }
+
+// What is yet to be written is not taken for damaged by who asks for it meanwhile, and is
+// written in the end.
+func TestCacheBehindTheReader(t *testing.T) {
+	dir := t.TempDir()
+	var reports []string
+	entered, leave := make(chan struct{}), make(chan struct{})
+	first := true
+	s, err := artifacts.New(artifacts.Options{CacheDir: dir, Budget: 30 << 10, Report: func(err error) {
+		reports = append(reports, err.Error())
+		if first {
+			first = false
+			close(entered)
+			<-leave
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(dir, "artifacts")
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	other := artifacts.Owner{Kind: "GitRepository", Namespace: "ns", Name: "other"}
+	put(t, s, other, "1", map[string]string{"a": "cannot be written"})
+	<-entered // and so keeps the others waiting
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stored := put(t, s, apps, "1", map[string]string{"a": noise(1, 20<<10)})
+	put(t, s, other, "2", map[string]string{"a": noise(2, 20<<10)}) // for which the first has to go
+	if _, _, err := s.Open(apps, stored.Digest); !errors.Is(err, artifacts.ErrNotFound) {
+		t.Errorf("what is neither in memory nor on disk: %v", err)
+	}
+	close(leave)
+	s.Close()
+	if len(reports) != 1 {
+		t.Errorf("reported were %q", reports)
+	}
+	again := newStore(t, artifacts.Options{CacheDir: dir})
+	if _, _, err := again.Open(apps, stored.Digest); err != nil {
+		t.Errorf("it was not written: %v", err)
+	}
+}
