@@ -15,18 +15,22 @@ func TestUsableCacheDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := filepath.Join(t.TempDir(), "a", "b")
-	for dir, want := range map[string]string{
+	expected := map[string]string{
 		"":                             "",
 		fresh:                          fresh,
 		filepath.Join(file, "cache"):   "",
 		"/proc/self/fluxd-cache-is-no": "",
-	} {
+	}
+	if held, err := os.ReadDir("/proc/self/fd"); err == nil && len(held) > 0 {
+		expected["/proc/self/fd"] = "/proc/self/fd" // it can be read and not written to
+	}
+	for dir, want := range expected {
 		said := 0
 		got := usableCacheDir(dir, funcr.New(func(string, string) { said++ }, funcr.Options{}))
 		if got != want {
 			t.Errorf("%q is used as %q, want %q", dir, got, want)
 		}
-		if refused := dir != "" && want == ""; refused != (said == 1) {
+		if fine := dir == "" || dir == fresh; fine != (said == 0) {
 			t.Errorf("%q: %d lines were logged", dir, said)
 		}
 	}

@@ -49,7 +49,7 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Report: func(err error) { d.log.Error(err, "artifact cache") },
 	})
 	if err != nil {
-		return nil, err
+		d.log.Error(err, "going on without the artifact cache: artifacts are kept in memory only")
 	}
 	d.server.metrics.Store(func() events.StoreUse {
 		s := store.Stats()

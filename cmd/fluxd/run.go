@@ -112,10 +112,6 @@ func (d *daemon) buildEngine() error {
 	if err != nil {
 		return err
 	}
-	ledger, err := d.ledger()
-	if err != nil {
-		return err
-	}
 	d.engine = engine.New(engine.Config{
 		Registry: d.registry,
 		Kinds:    d.cache.Kinds(),
@@ -129,7 +125,7 @@ func (d *daemon) buildEngine() error {
 			MinRetry: o.minRetry, MaxRetry: o.maxRetry,
 		},
 		Watch: d.watchConfig(), Abandoned: d.abandoned,
-		Ledger: ledger,
+		Ledger: d.ledger(),
 		Grace:  o.grace,
 		Log:    d.log,
 	})
@@ -166,12 +162,17 @@ func (d *daemon) abandoned(ctx context.Context, kind schema.GroupKind) bool {
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
 // ledger opens the memory of crashes, which needs a directory that outlives the
-// process.
-func (d *daemon) ledger() (*engine.Ledger, error) {
+// process. Without one that can be read there is none.
+func (d *daemon) ledger() *engine.Ledger {
 	if d.options.cacheDir == "" {
-		return nil, nil
+		return nil
 	}
-	return engine.OpenLedger(d.options.cacheDir)
+	ledger, err := engine.OpenLedger(d.options.cacheDir)
+	if err != nil {
+		d.log.Error(err, "going on without a memory of crashes")
+		return nil
+	}
+	return ledger
 }
 
 // run serves and works until ctx ends or something essential fails.
