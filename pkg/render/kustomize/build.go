@@ -78,11 +78,11 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 		}
 	}
 	if len(t.manifests) > 0 && t.plain && o.isPlain() {
-		resources, err := plain(ctx, v, t.manifests)
+		built, err := plain(ctx, v, t.manifests)
 		if err != nil {
 			return nil, err
 		}
-		return b.finish(v, t, resources)
+		return finish(v, t, built)
 	}
 	g := &gate{view: v, copies: make(map[reference]string), customSchema: process.extend}
 	v.gate = g.inspect
@@ -93,18 +93,22 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 	if err := b.check(ctx, g, dir, o, resources); err != nil {
 		return nil, err
 	}
-	return b.finish(v, t, resources.Resources())
+	built, err := documents(resources.Resources())
+	if err != nil {
+		return nil, err
+	}
+	return finish(v, t, built)
 }
 
-// finish encodes what was built, which must be something if there are manifests.
-func (b *Builder) finish(v *view, t target, resources []*resource.Resource) ([][]byte, error) {
-	if len(resources) == 0 {
+// finish returns what was built, which must be something if there are manifests.
+func finish(v *view, t target, built [][]byte) ([][]byte, error) {
+	if len(built) == 0 {
 		v.read = 0
 		if err := refuseBlank(v, t.manifests); err != nil {
 			return nil, err
 		}
 	}
-	return documents(resources)
+	return built, nil
 }
 
 // run builds until nothing has to be fetched any more. Each round follows the
