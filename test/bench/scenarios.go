@@ -74,6 +74,7 @@ var scenarios = []scenario{
 		{name: "helm-restart", title: "Helm restart", run: helmRestart,
 			about: "The process is stopped and started with an empty volume, until all 50 are ready and nothing more is asked of the API server."},
 	}},
+	one("edge", "A small node", "A day of 20 Kustomizations and 10 HelmReleases with the flags of the edge overlay, in a cgroup with its limit of 64 MiB: install, nothing new, two changes of everything, drift, nothing new.", edge).bareServer(),
 	one("applications", "Applications", "Install with a ConfigMap, a ServiceAccount, a Service and a Deployment for each, which the controllers of Kubernetes act upon at the same time.", applications).compared().onDemand(),
 	one("definitions", "Definitions", "A release of a chart that brings 100 definitions along, in a cluster that has 200 others.", manyDefinitions).compared().onDemand(),
 	one("hooks", "Hooks", "A release while ten others wait for hooks that take a minute each.", hooks).compared().onDemand(),
