@@ -18,10 +18,13 @@ var (
 	cluster *harness.Cluster
 	shared  *harness.Daemon
 	gits    *gittest.Server
-	// binary is the daemon, credentials the kubeconfig that it gets, and apiURL where the
-	// shared one serves its API.
-	binary, credentials, apiURL string
+	// binary is the daemon, credentials the kubeconfig that it gets, foresight that of who
+	// looks ahead, and apiURL where the shared one serves its API.
+	binary, credentials, foresight, apiURL string
 )
+
+// foreseer is who looks ahead, so that nothing the daemon does is taken for theirs.
+const foreseer = "foreseer"
 
 // ownLabel marks the objects that a daemon of its own looks after, by the
 // namespace of the test. The shared daemon leaves these alone.
@@ -52,7 +55,7 @@ func start(ctx context.Context, stops *program.Stops) error {
 	}
 	stops.Add(gits.Close)
 	plane, err := controlplane.Start(ctx, controlplane.Options{
-		Audit: true, Users: []controlplane.User{{Name: elsewhere, Admin: true}},
+		Audit: true, Users: []controlplane.User{{Name: elsewhere, Admin: true}, {Name: foreseer, Admin: true}},
 	})
 	if err != nil {
 		return err
@@ -65,6 +68,9 @@ func start(ctx context.Context, stops *program.Stops) error {
 		return err
 	}
 	if credentials, err = plane.KubeconfigFor(controlplane.FluxdUser); err != nil {
+		return err
+	}
+	if foresight, err = plane.KubeconfigFor(foreseer); err != nil {
 		return err
 	}
 	address, err := program.FreeAddress()

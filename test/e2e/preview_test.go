@@ -33,7 +33,7 @@ func (w *world) diff(name string, args ...string) (stdout, stderr string, code i
 // diffOf is diff of another kind.
 func (w *world) diffOf(kind, name string, args ...string) (stdout, stderr string, code int) {
 	w.t.Helper()
-	args = append([]string{"diff", kind, name, "--namespace=" + w.namespace, "--kubeconfig=" + credentials, "--source-max-size=2Mi"}, args...)
+	args = append([]string{"diff", kind, name, "--namespace=" + w.namespace, "--kubeconfig=" + foresight, "--source-max-size=2Mi"}, args...)
 	cmd := exec.CommandContext(w.t.Context(), binary, args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -51,12 +51,16 @@ func (w *world) suspend(name string) {
 	w.reconciled(harness.Kustomized, name)
 }
 
-// kept returns the requests of fluxd since a mark that are neither reads nor dry-runs.
+// kept returns the requests of the preview since a mark that are neither reads nor
+// dry-runs.
 func (w *world) kept(since controlplane.AuditMark) []string {
 	w.t.Helper()
-	all, err := w.AuditEvents(since, controlplane.FluxdUser)
+	all, err := w.AuditEvents(since, foreseer)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if len(all) == 0 {
+		w.t.Fatal("the preview has asked the API server for nothing")
 	}
 	var found []string
 	for _, e := range all {
