@@ -170,9 +170,15 @@ func (d *diff) report(ctx context.Context, r preview.Request, logs io.Writer) (*
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	o := d.options
-	o.namespace = d.home
-	o.metricsAddr, o.healthAddr, o.artifactAddr, o.apiAddr, o.eventsAddr, o.cacheDir = "", "", "", "", "", ""
-	o.logLevel, o.logEncoding = "error", "console"
+	o.namespace, o.preview = d.home, true
+	for flag, value := range map[string]string{
+		"metrics-addr": "", "health-addr": "", "artifact-addr": "", "api-addr": "", "events-addr": "", "cache-dir": "",
+		"log-level": "error", "log-encoding": "console",
+	} {
+		if err := o.given.Set(flag, value); err != nil {
+			return nil, err
+		}
+	}
 	if err := o.validate(); err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ type options struct {
 	tokenCacheTime                                    time.Duration
 
 	election                                            bool
-	electionRelease, compatLeases                       bool
+	electionRelease, compatLeases, compatArgs           bool
 	leaseDuration, electionRenewDeadline, electionRetry time.Duration
 
 	gates    gates
@@ -61,6 +61,9 @@ type options struct {
 	releases releaseFlags
 	memory   memoryFlags
 	ignored  ignored
+
+	given   *pflag.FlagSet // who set what; nil if nobody registered the flags
+	preview bool           // nothing is going to be done
 }
 
 func defaults() *options {
@@ -77,13 +80,14 @@ func defaults() *options {
 		artifactBudget: 32 << 20, buildBudget: 16 << 20, cacheSize: 256 << 20, sourceMax: 256 << 20,
 		indexMax: 50 << 20, chartMax: 10 << 20, chartFileMax: 5 << 20,
 		tokenCacheSize: 100, tokenCacheTime: time.Hour, httpRetry: 9,
-		electionRelease: true, compatLeases: true, leaseDuration: 35 * time.Second,
+		electionRelease: true, compatLeases: true, compatArgs: true, leaseDuration: 35 * time.Second,
 		electionRenewDeadline: 30 * time.Second, electionRetry: 5 * time.Second,
 		gates: gates{}, releases: releaseFlags{algorithm: "sha256"}, memory: memoryFlags{interval: 500 * time.Millisecond, threshold: 95},
 	}
 }
 
 func (o *options) register(f *pflag.FlagSet) {
+	o.given = f
 	f.SortFlags = false
 	o.registerProcess(f)
 	o.registerScope(f)
@@ -118,6 +122,7 @@ func (o *options) registerScope(f *pflag.FlagSet) {
 	f.StringVar(&o.configSelector, "watch-configs-label-selector", o.configSelector, "label selector of the Secrets and ConfigMaps whose changes wake what refers to them; empty selects all")
 	f.BoolVar(&o.noCrossNamespace, "no-cross-namespace-refs", o.noCrossNamespace, "refuse references to sources in other namespaces")
 	f.BoolVar(&o.noRemoteBases, "no-remote-bases", o.noRemoteBases, "refuse kustomizations that load from the network")
+	f.BoolVar(&o.compatArgs, "compat-args", o.compatArgs, "heed the arguments of the Deployments of Flux controllers in the namespace of RUNTIME_NAMESPACE, each for its kinds")
 }
 
 func (o *options) registerWork(f *pflag.FlagSet) {

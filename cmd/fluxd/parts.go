@@ -43,7 +43,7 @@ type parts struct {
 }
 
 func newParts(_ context.Context, d *daemon) (*parts, error) {
-	o := d.options
+	o, as := d.options, d.settings
 	store, err := artifacts.New(artifacts.Options{
 		Budget: int64(o.artifactBudget), CacheDir: o.cacheDir, CacheSize: int64(o.cacheSize),
 		Report: func(err error) { d.log.Error(err, "artifact cache") },
@@ -68,20 +68,20 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Manager:     api.ManagerKustomize,
 		Labels:      apply.Labels{Name: api.LabelKustomizationName, Namespace: api.LabelKustomizationNamespace},
 		MarkPrefix:  api.KustomizeGroup,
-		Concurrency: o.concurrent * o.concurrentSSA, OverrideManagers: o.overrideManagers,
-		StageKinds: o.stages(), MigrateAPIVersion: o.gates["MigrateAPIVersion"],
+		Concurrency: as.kustomize.concurrent * as.kustomize.concurrentSSA, OverrideManagers: as.kustomize.overrideManagers,
+		StageKinds: as.kustomize.stages(), MigrateAPIVersion: as.kustomize.gates["MigrateAPIVersion"],
 		Wake: p.wakes(api.KustomizationGVK.GroupKind()),
 	}
-	p.clusters = d.tenancy(api.KustomizationKind, reader, p.clouds, p.apply)
+	p.clusters = d.tenancy(as.kustomize, api.KustomizationKind, reader, p.clouds, p.apply)
 	releasing := release.ApplyConfig()
-	releasing.Concurrency, releasing.OverrideManagers = o.concurrent*o.concurrentSSA, o.overrideManagers
+	releasing.Concurrency, releasing.OverrideManagers = as.helm.concurrent*as.helm.concurrentSSA, as.helm.overrideManagers
 	releasing.Wake = p.wakes(api.HelmReleaseGVK.GroupKind())
-	p.releases = d.tenancy(api.HelmReleaseKind, reader, p.clouds, releasing)
+	p.releases = d.tenancy(as.helm, api.HelmReleaseKind, reader, p.clouds, releasing)
 	builds := render.NewCache(int64(o.buildBudget), nil)
 	measure(d.server.metrics, builds, p.clusters, p.releases)
 	limits := artifacts.Limits{Bytes: int64(o.sourceMax)}
 	sources := attempt.Config{
-		Store: store, Secrets: reader, Known: d.known(), Clouds: p.clouds, DefaultAccount: o.cloudAccount(), Hosts: transport.NewHosts(), Received: d.received,
+		Store: store, Secrets: reader, Known: d.known(), Clouds: p.clouds, DefaultAccount: as.sources.cloudAccount(), Hosts: transport.NewHosts(), Received: d.received,
 		BaseURL: baseURL(o.storageAddr), Limits: limits, Headroom: room,
 	}
 	p.foreign = d.foreign(sources)
@@ -90,28 +90,40 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Public: public(o, sources.Hosts), Accounts: reader,
 		Cache: d.cache, Bus: d.bus, Clusters: p.clusters, HelmClusters: p.releases, Builds: builds, Configs: reader, Tokens: reader,
 		Builder: kustomize.New(kustomize.Config{
-			NoRemoteBases: o.noRemoteBases,
+			NoRemoteBases: as.kustomize.noRemoteBases,
 			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
 		}),
-		Releaser: o.releaser(), Declarer: apply.Declarer{Client: d.clients.Dynamic, Manager: api.ManagerHelm},
-		Workers: o.concurrent, RequeueDependency: o.requeueDependency,
-		Git:         all.Git{KeyExchanges: o.kexAlgos, HostKeyAlgorithms: o.hostKeyAlgos},
+		Releaser: as.helm.releaser(), Declarer: apply.Declarer{Client: d.clients.Dynamic, Manager: api.ManagerHelm},
+		Sourcing: as.sources.pace(), Kustomizing: as.kustomize.pace(), Releasing: as.helm.pace(),
+		Git:         all.Git{KeyExchanges: as.sources.kexAlgos, HostKeyAlgorithms: as.sources.hostKeyAlgos},
 		Bucket:      all.Bucket{GoogleEndpoint: googleEndpoint(os.Getenv("STORAGE_EMULATOR_HOST"))},
-		HelmRelease: o.helmRelease(),
-		Helm:        all.Helm{IndexBytes: int64(o.indexMax), ChartBytes: int64(o.chartMax), FileBytes: int64(o.chartFileMax)},
-		Kustomize: all.Kustomize{
-			NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
-			SlowFail:            o.gates["DisableFailFastBehavior"],
-			PruneBudget:         o.budget(),
-			Namespace:           o.namespace,
-			AdditiveReadyExpr:   o.gates["AdditiveCELDependencyCheck"],
-			StrictSubstitution:  o.gates.on("StrictPostBuildSubstitutions"),
-			AgeSecret:           o.ageSecret,
-			VaultConfigMap:      o.vaultConfigMap,
-			ObjectLevelIdentity: o.gates["ObjectLevelWorkloadIdentity"], DecryptionAccount: o.decryptionAccount,
+		HelmRelease: as.helm.helmRelease(),
+		Helm: all.Helm{
+			IndexBytes: int64(as.sources.indexMax), ChartBytes: int64(as.sources.chartMax), FileBytes: int64(as.sources.chartFileMax),
 		},
+		Kustomize: as.kustomize.kustomization(),
 	}
 	return p, nil
+}
+
+// pace returns how much work of a kind is done at once.
+func (o *options) pace() all.Pace {
+	return all.Pace{Workers: o.concurrent, RequeueDependency: o.requeueDependency}
+}
+
+// kustomization returns the settings of Kustomizations.
+func (o *options) kustomization() all.Kustomize {
+	return all.Kustomize{
+		NoCrossNamespaceRefs: o.noCrossNamespace, FullResync: o.fullResync,
+		SlowFail:            o.gates["DisableFailFastBehavior"],
+		PruneBudget:         o.budget(),
+		Namespace:           o.namespace,
+		AdditiveReadyExpr:   o.gates["AdditiveCELDependencyCheck"],
+		StrictSubstitution:  o.gates.on("StrictPostBuildSubstitutions"),
+		AgeSecret:           o.ageSecret,
+		VaultConfigMap:      o.vaultConfigMap,
+		ObjectLevelIdentity: o.gates["ObjectLevelWorkloadIdentity"], DecryptionAccount: o.decryptionAccount,
+	}
 }
 
 // known returns the Secrets that are kept while nothing changes, nil where no change is

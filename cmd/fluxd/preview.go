@@ -42,10 +42,10 @@ func (d *daemon) previewPlugins(w preview.World) (plugins []reconcilers.Plugin, 
 	applied := d.parts.apply
 	applied.NoWatch = true // it looks once
 	applied.Wake = func(apply.Owner, time.Duration) {}
-	deps.Clusters = d.tenancy(api.KustomizationKind, d.parts.reader, d.parts.clouds, applied)
+	deps.Clusters = d.tenancy(d.settings.kustomize, api.KustomizationKind, d.parts.reader, d.parts.clouds, applied)
 	released := release.ApplyConfig()
 	released.NoWatch, released.Wake, released.Concurrency = true, applied.Wake, applied.Concurrency
-	deps.HelmClusters, deps.Releaser = d.tenancy(api.HelmReleaseKind, d.parts.reader, d.parts.clouds, released), d.options.releaser()
+	deps.HelmClusters, deps.Releaser = d.tenancy(d.settings.helm, api.HelmReleaseKind, d.parts.reader, d.parts.clouds, released), d.settings.helm.releaser()
 	return all.Plugins(deps), func() {
 		deps.Clusters.Close()
 		deps.HelmClusters.Close()

@@ -17,6 +17,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api/scheme"
 	"github.com/fluxd/fluxd/pkg/engine"
 	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/install"
 	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/fluxd/fluxd/pkg/render/kustomize"
@@ -29,7 +30,11 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 		return err
 	}
 	limitMemory(memlimit.FromCgroup, log)
-	o.cacheDir = usableCacheDir(o.cacheDir, log)
+	if dir := usableCacheDir(o.cacheDir, log); dir != o.cacheDir {
+		if err := o.given.Set("cache-dir", dir); err != nil {
+			return err
+		}
+	}
 	http.DefaultTransport = kustomize.NoNetwork{}
 	d, err := build(ctx, o, log)
 	if err != nil {
@@ -43,18 +48,24 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 // daemon is every part of the process.
 type daemon struct {
 	options  *options
-	log      logr.Logger
-	clients  *kube.Clients
-	cache    *kube.Cache
-	metadata *kube.Metadata
-	secrets  *kube.Secrets
-	registry *reconcilers.Registry
-	engine   *engine.Engine
-	bus      *events.Bus
-	parts    *parts
-	server   *server
-	memory   *memoryWatch // nil without the feature gate
-	working  atomic.Bool  // it has listed the objects and reconciles
+	own      *options // as the process itself was told
+	settings settings // whose process part is options
+	// heard is what the Deployments of Flux controllers said at the start, in a version of
+	// their list, which is empty if nobody asked.
+	heard        []install.Controller
+	heardVersion string
+	log          logr.Logger
+	clients      *kube.Clients
+	cache        *kube.Cache
+	metadata     *kube.Metadata
+	secrets      *kube.Secrets
+	registry     *reconcilers.Registry
+	engine       *engine.Engine
+	bus          *events.Bus
+	parts        *parts
+	server       *server
+	memory       *memoryWatch // nil without the feature gate
+	working      atomic.Bool  // it has listed the objects and reconciles
 }
 
 // build makes every part and connects them. Nothing runs yet.
@@ -64,10 +75,18 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 		return nil, err
 	}
 	config.QPS, config.Burst = o.qps, o.burst
-	d := &daemon{options: o, log: log, bus: &events.Bus{}}
+	d := &daemon{options: o, own: o, log: log, bus: &events.Bus{}}
 	if d.clients, err = kube.NewClients(config, scheme.New()); err != nil {
 		return nil, err
 	}
+	if d.server, err = newServer(o, log); err != nil {
+		return nil, err
+	}
+	d.server.metrics.CountRequests()
+	if err = d.learn(ctx); err != nil {
+		return nil, err
+	}
+	o = d.options
 	scope := kube.Scope{Namespace: o.scopeNamespace(), Selector: o.watchSelector}
 	if d.cache, err = kube.NewCache(d.clients, watched(), scope); err != nil {
 		return nil, err
@@ -80,10 +99,6 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if o.gates["AdoptLegacyReleases"] {
 		log.Info("the feature gate AdoptLegacyReleases has no effect: releases of that age are not adopted")
 	}
-	if d.server, err = newServer(o, log); err != nil {
-		return nil, err
-	}
-	d.server.metrics.CountRequests()
 	if d.parts, err = newParts(ctx, d); err != nil {
 		return nil, err
 	}
@@ -184,6 +199,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.memory != nil {
 		running.Go(func() { d.memory.run(ctx, d.log, stop) })
 	}
+	running.Go(func() { d.relearn(ctx, stop) })
 	failed := make(chan error, 2)
 	running.Go(func() { failed <- d.server.run(ctx) })
 

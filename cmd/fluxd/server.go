@@ -21,16 +21,20 @@ type server struct {
 	log       logr.Logger
 	metrics   *events.Metrics
 	ready     atomic.Bool
-	listeners map[net.Listener]http.Handler
+	listeners map[net.Listener]*http.Server
+	failed    chan error     // what ended a listener
 	api       *http.ServeMux // what callers who were let in may ask for
 	thrift    *thrift
 }
 
+// maxListeners is how many addresses there may be.
+const maxListeners = 8
+
 // newServer opens the addresses, so that one that is taken is an error at the
-// start.
+// start, and answers from then on: a process that waits for the API server lives.
 func newServer(o *options, log logr.Logger) (*server, error) {
 	s := &server{
-		log: log, metrics: events.NewMetrics(), listeners: make(map[net.Listener]http.Handler),
+		log: log, metrics: events.NewMetrics(), listeners: make(map[net.Listener]*http.Server), failed: make(chan error, maxListeners),
 		api: http.NewServeMux(), thrift: &thrift{release: new(heap).release},
 	}
 	probes := http.NewServeMux()
@@ -57,7 +61,9 @@ func (s *server) listen(flag, address string, handler http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", flag, err)
 	}
-	s.listeners[l] = handler
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second}
+	s.listeners[l] = server
+	go func() { s.failed <- server.Serve(l) }()
 	return nil
 }
 
@@ -85,26 +91,19 @@ func (s *server) readyAfter(ctx context.Context, listed <-chan struct{}) {
 // drain is how long answers under way may take when the process is told to stop.
 const drain = 3 * time.Second
 
-// run serves until ctx ends.
+// run goes on until ctx ends or a listener fails, and ends what newServer began.
 func (s *server) run(ctx context.Context) error {
-	servers := make([]*http.Server, 0, len(s.listeners))
-	failed := make(chan error, len(s.listeners))
-	for l, handler := range s.listeners {
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second}
-		servers = append(servers, server)
-		go func() { failed <- server.Serve(l) }()
-	}
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-failed:
+	case err = <-s.failed:
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
 	}
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
-	for _, server := range servers {
+	for _, server := range s.listeners {
 		if server.Shutdown(goodbye) != nil {
 			_ = server.Close() // whoever is still being served was told to be quick
 		}

@@ -42,9 +42,9 @@ func (t *tenancyFlags) validate(objectLevel bool) error {
 	return errors.Join(bad...)
 }
 
-// tenancy returns what says who applies the objects of a kind.
-func (d *daemon) tenancy(kind string, reader clusters.Reader, clouds *cloud.Clouds, cfg apply.Config) *clusters.Clusters {
-	o := d.options
+// tenancy returns what says who applies the objects of a kind, which has options of its
+// own.
+func (d *daemon) tenancy(o *options, kind string, reader clusters.Reader, clouds *cloud.Clouds, cfg apply.Config) *clusters.Clusters {
 	return clusters.New(clusters.Config{
 		Apply: cfg, Local: d.clients, Reader: reader, Clouds: clouds, Kind: kind,
 		DefaultAccount: o.tenancy.account, DefaultKubeconfigAccount: o.tenancy.kubeconfigAccount,

@@ -173,6 +173,17 @@ func (d *Daemon) tail() string {
 	return strings.Join(logs[max(0, len(logs)-10):], "\n")
 }
 
+// Ended waits until the daemon has ended by itself, and returns how: an error of its
+// own, or nil in good order.
+func (d *Daemon) Ended(ctx context.Context) (exit, err error) {
+	select {
+	case <-d.done:
+		return d.err, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the end of fluxd: %w; the end of its log:\n%s", ctx.Err(), d.tail())
+	}
+}
+
 // Stop asks the daemon to end and waits until it has.
 func (d *Daemon) Stop(ctx context.Context) error {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -53,13 +53,21 @@ type Deps struct {
 	// Externals fetches ExternalArtifacts; nil refuses them.
 	Externals *external.Fetcher
 
+	// How much work of sources, Kustomizations and HelmReleases is done at once.
+	Sourcing, Kustomizing, Releasing Pace
+
+	Git         Git
+	Bucket      Bucket
+	Helm        Helm
+	Kustomize   Kustomize
+	HelmRelease HelmRelease
+}
+
+// Pace says how many objects of a kind are reconciled at once, and after how long one
+// that waits for a dependency looks again although nobody woke it.
+type Pace struct {
 	Workers           int
 	RequeueDependency time.Duration
-	Git               Git
-	Bucket            Bucket
-	Helm              Helm
-	Kustomize         Kustomize
-	HelmRelease       HelmRelease
 }
 
 // Objects are the objects of our kinds; [kube.Cache] has them.
@@ -103,19 +111,19 @@ func Plugins(d Deps) []reconcilers.Plugin {
 	indexes := helm.NewIndexes(objects.wants)
 	return []reconcilers.Plugin{
 		gitrepository.Plugin(d.Sources, d.gitRepository, gitrepository.Options{
-			Workers: d.Workers, RequeueDependency: d.RequeueDependency,
+			Workers: d.Sourcing.Workers, RequeueDependency: d.Sourcing.RequeueDependency,
 			KeyExchanges: d.Git.KeyExchanges, HostKeyAlgorithms: d.Git.HostKeyAlgorithms,
 		}),
-		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
-		ocirepository.Plugin(d.Sources, d.Accounts, ocirepository.Options{Workers: d.Workers, Root: d.Public.Root}),
-		helmrepository.Plugin(d.Sources, indexes, helmrepository.Options{Workers: d.Workers, IndexBytes: d.Helm.IndexBytes}),
+		bucket.Plugin(d.Sources, bucket.Options{Workers: d.Sourcing.Workers, GoogleEndpoint: d.Bucket.GoogleEndpoint}),
+		ocirepository.Plugin(d.Sources, d.Accounts, ocirepository.Options{Workers: d.Sourcing.Workers, Root: d.Public.Root}),
+		helmrepository.Plugin(d.Sources, indexes, helmrepository.Options{Workers: d.Sourcing.Workers, IndexBytes: d.Helm.IndexBytes}),
 		helmchart.Plugin(d.Sources, objects, indexes, helmchart.Options{
-			Workers: d.Workers, RequeueDependency: d.RequeueDependency, IndexBytes: d.Helm.IndexBytes,
+			Workers: d.Sourcing.Workers, RequeueDependency: d.Sourcing.RequeueDependency, IndexBytes: d.Helm.IndexBytes,
 			Limits: helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes},
 			Root:   d.Public.Root,
 		}),
 		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Clusters, d.Cache, d.Configs, d.Bus, kustomization.Options{
-			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(),
+			Workers: d.Kustomizing.Workers, RequeueDependency: d.Kustomizing.RequeueDependency, Externals: d.externals(),
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,
 			PruneBudget: d.Kustomize.PruneBudget, Namespace: d.Kustomize.Namespace,

@@ -36,7 +36,7 @@ func (d Deps) helmRelease() reconcilers.Plugin {
 	limits := helm.Limits{Archive: d.Helm.ChartBytes, File: d.Helm.FileBytes}
 	return helmrelease.Plugin(d.Sources.Store, rendered.NewCharts(rendered.ChartOptions{Limits: limits}), rendered.NewRenderer(d.Builder),
 		d.Releaser, d.HelmClusters, d.Cache, d.Configs, chartWriter{d.Declarer}, d.Bus, helmrelease.Options{
-			Workers: d.Workers, RequeueDependency: d.RequeueDependency, Externals: d.externals(), Headroom: d.Sources.Headroom,
+			Workers: d.Releasing.Workers, RequeueDependency: d.Releasing.RequeueDependency, Externals: d.externals(), Headroom: d.Sources.Headroom,
 			NoCrossNamespaceRefs: o.NoCrossNamespaceRefs, FullResync: o.FullResync, AdditiveReadyExpr: o.AdditiveReadyExpr,
 			AllowDNS: o.AllowDNS, IgnoreChartDigests: o.IgnoreChartDigests, Helm3Defaults: o.Helm3Defaults,
 			RetryByDefault: o.RetryByDefault, CancelOnNews: o.CancelOnNews,
