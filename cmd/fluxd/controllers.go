@@ -109,17 +109,32 @@ func (d *daemon) relearn(ctx context.Context, stop context.CancelCauseFunc) {
 		if err == nil && slices.EqualFunc(found, heard, install.Controller.Same) {
 			return true
 		}
-		heard = found
+		var learned settings
 		if err == nil {
-			_, err = d.own.heed(found)
+			learned, err = d.own.heed(found)
 		}
 		if err != nil {
+			heard = found
 			d.log.Error(err, "going on as before: the arguments of the Flux controllers have changed and cannot be heeded")
 			d.refuse(ctx, found, err)
+			return true
+		}
+		restart := restarted(heard, found)
+		heard = found
+		if !restart && learned.String() == d.settings.String() {
 			return true
 		}
 		d.log.Info("stopping in good order, to start with what the Flux controllers are told now")
 		stop(errHeard)
 		return false
+	})
+}
+
+// restarted says whether somebody has restarted a controller.
+func restarted(before, after []install.Controller) bool {
+	return slices.ContainsFunc(after, func(now install.Controller) bool {
+		return slices.ContainsFunc(before, func(then install.Controller) bool {
+			return then.Name == now.Name && then.Restarted != now.Restarted
+		})
 	})
 }

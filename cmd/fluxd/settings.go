@@ -26,6 +26,22 @@ type settings struct {
 // alone returns the settings where no controller says anything.
 func (o *options) alone() settings { return settings{process: o, sources: o, kustomize: o, helm: o} }
 
+// String returns all that the settings consist of, for comparisons.
+func (s settings) String() string {
+	var out strings.Builder
+	for _, o := range []*options{s.process, s.sources, s.kustomize, s.helm} {
+		if o.given == nil {
+			continue
+		}
+		o.given.VisitAll(func(flag *pflag.Flag) {
+			if flag.Name != "cache-dir" { // whether it can be used is found out later
+				fmt.Fprintf(&out, "--%s=%s\n", flag.Name, flag.Value)
+			}
+		})
+	}
+	return out.String()
+}
+
 // reach says for whom an argument of a Flux controller counts.
 type reach int
 
@@ -36,8 +52,8 @@ const (
 	itself
 	// process: fluxd as a whole, if all controllers that have it say the same.
 	process
-	// alike: it has to be what fluxd was told. To heed one would be to overrule the
-	// other, and what is at stake is which objects are looked after.
+	// alike: fluxd has to be told the same, or something of the kind. To heed it would be
+	// to overrule fluxd's own, and what is at stake is which objects are looked after.
 	alike
 )
 
@@ -72,22 +88,28 @@ type spoken struct {
 // an error: the controller would not start with it, or fluxd would do less than was
 // asked for.
 func listen(c install.Controller) (spoken, error) {
+	o, err := understand(c)
+	if err != nil {
+		return spoken{}, fmt.Errorf("the arguments of the Deployment %s, which is not started but heeded: %w", c, err)
+	}
+	return spoken{c, o}, nil
+}
+
+// understand reads arguments as fluxd would, in the namespace of the Deployment that they
+// stand in.
+func understand(c install.Controller) (*options, error) {
 	o := defaults()
 	o.namespace = c.Namespace
 	f := pflag.NewFlagSet(c.Name, pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	o.register(f)
-	err := f.Parse(c.Args)
-	if err == nil && f.NArg() > 0 {
-		err = fmt.Errorf("%q is not a flag", f.Arg(0))
+	if err := f.Parse(c.Args); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = o.validate()
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("%q is not a flag", f.Arg(0))
 	}
-	if err != nil {
-		return spoken{}, fmt.Errorf("the arguments of the Deployment %s, which is not started but heeded: %w", c, err)
-	}
-	return spoken{c, o}, nil
+	return o, o.validate()
 }
 
 // said calls f with every argument of some reach.
@@ -143,17 +165,18 @@ func (o *options) heed(controllers []install.Controller) (settings, error) {
 	return out, nil
 }
 
-// alike refuses a controller that is told to look after other objects than fluxd is.
+// alike refuses a controller that is told to look after some objects while fluxd looks
+// after all.
 func (o *options) alike(s spoken) error {
 	var bad []error
 	for name, who := range reaches {
 		if who != alike || o.given == nil {
 			continue
 		}
-		theirs, ours := s.options.given.Lookup(name).Value.String(), o.given.Lookup(name).Value.String()
-		if theirs != ours {
-			bad = append(bad, fmt.Errorf("the Deployment %s has --%s=%s and fluxd --%s=%s: give both the same, or it is not clear which objects are looked after",
-				s, name, theirs, name, ours))
+		theirs, ours := s.options.given.Lookup(name), o.given.Lookup(name)
+		if theirs.Value.String() != theirs.DefValue && ours.Value.String() == ours.DefValue {
+			bad = append(bad, fmt.Errorf("the Deployment %s has --%s=%s and fluxd --%s=%s: give it to fluxd as well, or it would look after more",
+				s, name, theirs.Value, name, ours.Value))
 		}
 	}
 	return errors.Join(bad...)

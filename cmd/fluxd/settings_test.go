@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,6 +116,28 @@ func TestHeedDisagreement(t *testing.T) {
 	}
 }
 
+// Controllers that say nothing of their own make no difference.
+func TestHeedNothing(t *testing.T) {
+	alone, err := heard(t, deployed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := []install.Controller{controller(install.SourceController, ""), controller(install.KustomizeController, "--log-level=debug")}
+	beside, err := heard(t, deployed, plain...)
+	if err != nil || beside.String() != alone.String() {
+		t.Errorf("error %v, difference %s", err, cmp.Diff(alone.String(), beside.String()))
+	}
+	tuned, err := heard(t, deployed, controller(install.HelmController, "--concurrent=5"))
+	if err != nil || tuned.String() == alone.String() {
+		t.Errorf("error %v, or no difference", err)
+	}
+	again := slices.Clone(plain)
+	again[1].Restarted = "now"
+	if !restarted(plain, again) || restarted(plain, plain) || restarted(nil, again) || restarted(plain, nil) {
+		t.Error("a restart is not what was asked for by a change of the annotation")
+	}
+}
+
 // What fluxd does not know, or cannot do, keeps it from starting, by name.
 func TestHeedRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -128,7 +151,6 @@ func TestHeedRefuses(t *testing.T) {
 		"a word":                  {deployed, "run", []string{`"run" is not a flag`}},
 		"fewer namespaces":        {deployed, "--watch-all-namespaces=false", []string{"kustomize-controller has --watch-all-namespaces=false and fluxd --watch-all-namespaces=true"}},
 		"a shard":                 {deployed, "--watch-label-selector=!sharding.fluxcd.io/key", []string{"--watch-label-selector"}},
-		"another shard":           {deployed + " --watch-label-selector=a=b", "", []string{"and fluxd --watch-label-selector=a=b"}},
 	} {
 		_, err := heard(t, tt.own, controller(install.KustomizeController, tt.theirs))
 		if err == nil {
@@ -141,9 +163,10 @@ func TestHeedRefuses(t *testing.T) {
 			}
 		}
 	}
-	same := deployed + " --watch-label-selector=!sharding.fluxcd.io/key"
-	if _, err := heard(t, same, controller(install.HelmController, "--watch-label-selector=!sharding.fluxcd.io/key")); err != nil {
-		t.Errorf("the same shard: %v", err)
+	for _, theirs := range []string{"", "--watch-label-selector=!sharding.fluxcd.io/key"} {
+		if _, err := heard(t, deployed+" --watch-label-selector=sharding.fluxcd.io/key=shard1", controller(install.HelmController, theirs)); err != nil {
+			t.Errorf("a shard beside %q: %v", theirs, err)
+		}
 	}
 }
 

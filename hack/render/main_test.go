@@ -81,7 +81,7 @@ func TestObjects(t *testing.T) {
 	want := []string{
 		"ClusterRole flux-edit-flux-system",
 		"ClusterRole flux-view-flux-system",
-		"ClusterRole fluxd-flux-system",
+		"ClusterRole fluxd-flux-system", "ClusterRoleBinding cluster-reconciler-flux-system",
 		"ClusterRoleBinding fluxd-flux-system",
 		"ClusterRoleBinding fluxd-reconciler-flux-system",
 		"CustomResourceDefinition buckets.source.toolkit.fluxcd.io",
@@ -99,7 +99,7 @@ func TestObjects(t *testing.T) {
 		"ResourceQuota critical-pods-flux-system",
 		"Role fluxd-leader-election",
 		"RoleBinding fluxd-leader-election",
-		"ServiceAccount fluxd",
+		"ServiceAccount fluxd", "ServiceAccount helm-controller", "ServiceAccount kustomize-controller", "ServiceAccount source-controller",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -18,8 +18,7 @@ func TestOverlays(t *testing.T) {
 		objects, flags []string
 	}{
 		"lockdown": {
-			objects: []string{"ClusterRoleBinding cluster-reconciler-flux-system", "ServiceAccount kustomize-controller"},
-			flags:   []string{"--no-cross-namespace-refs=true", "--no-remote-bases=true", "--default-service-account=default"},
+			flags: []string{"--no-cross-namespace-refs=true", "--no-remote-bases=true", "--default-service-account=default"},
 		},
 		"edge": {
 			flags: []string{"--record-events=false", "--artifact-budget=8Mi", "--build-budget=4Mi"},

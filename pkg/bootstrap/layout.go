@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/install"
 )
 
@@ -94,7 +96,7 @@ func (l *layout) wanted(ctx context.Context) (map[string][]byte, error) {
 	if files[fileFluxd], err = l.fluxd(options, process.FromGit()); err != nil {
 		return nil, err
 	}
-	files[fileComponent] = []byte(component)
+	files[fileComponent] = componentOf(options)
 	if err := l.components(ctx, options, process, files); err != nil {
 		return nil, err
 	}
@@ -199,6 +201,26 @@ patches:
         value: 0
 `
 
+// lockdown is the profile in which a Kustomization that names no account has no rights.
+const lockdown = "lockdown"
+
+// componentOf returns the component. Under a lockdown, the Kustomization that fluxd comes
+// from has to name an account that may do everything, whoever writes its manifest.
+func componentOf(o install.Options) []byte {
+	if !slices.Contains(o.Profiles, lockdown) {
+		return []byte(component)
+	}
+	return fmt.Appendf([]byte(component), `  - target:
+      group: %s
+      kind: %s
+      name: %s
+    patch: |
+      - op: add
+        path: /spec/serviceAccountName
+        value: %s
+`, api.KustomizeGroup, api.KustomizationKind, o.Namespace, install.KustomizeController)
+}
+
 // Seed returns the files that let `flux bootstrap` put fluxd on a cluster, by their path
 // in the folder flux-system: it fills in those that are empty.
 func Seed(ctx context.Context, o install.Options, version string) (map[string][]byte, error) {
@@ -213,6 +235,6 @@ func Seed(ctx context.Context, o install.Options, version string) (map[string][]
 	}
 	name, content, err := l.kustomization()
 	return map[string][]byte{
-		fileComponents: {}, fileSync: {}, fileFluxd: manifest, fileComponent: []byte(component), name: content,
+		fileComponents: {}, fileSync: {}, fileFluxd: manifest, fileComponent: componentOf(o), name: content,
 	}, err
 }

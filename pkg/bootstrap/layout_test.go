@@ -154,3 +154,23 @@ func TestSeed(t *testing.T) {
 	changed, _ := planned(t, f, nil)
 	check(t, []string{fileComponents, fileSync}, changed)
 }
+
+// Under a lockdown, the Kustomization that fluxd comes from keeps its rights, also when
+// flux bootstrap writes its manifest anew.
+func TestPlanLockdown(t *testing.T) {
+	_, after := planned(t, nil, func(l *layout) {
+		l.manifests = func(flags []string) (install.Options, error) {
+			o := install.DefaultOptions("v1")
+			o.Profiles = []string{"lockdown"}
+			return o.Recall(flags, nil)
+		}
+	})
+	for _, part := range []string{"name: flux-system\n", "path: /spec/serviceAccountName\n        value: kustomize-controller\n"} {
+		if !strings.Contains(after["edge/flux-system/"+fileComponent], part) {
+			t.Errorf("no %q in the component", part)
+		}
+	}
+	// The profile holds until another one is given.
+	changed, _ := planned(t, after, nil)
+	check(t, nil, changed)
+}

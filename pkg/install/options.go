@@ -31,6 +31,9 @@ type Options struct {
 	NetworkPolicy bool
 	// TolerationKeys are those of taints that the Pod tolerates.
 	TolerationKeys []string
+	// Profiles are the components of deploy/ that are added, for tenants, small nodes
+	// and so on; [Profiles] are their names.
+	Profiles []string
 }
 
 const (
@@ -65,6 +68,7 @@ func (o *Options) Register(f *pflag.FlagSet) {
 	f.BoolVar(&o.WatchAllNamespaces, "watch-all-namespaces", o.WatchAllNamespaces, "look after all namespaces; false means that of fluxd alone")
 	f.BoolVar(&o.NetworkPolicy, "network-policy", o.NetworkPolicy, "keep others in the cluster from the Pod, but for metrics")
 	f.StringSliceVar(&o.TolerationKeys, "toleration-keys", o.TolerationKeys, "keys of taints that the Pod tolerates")
+	f.StringSliceVar(&o.Profiles, "profile", o.Profiles, "what the cluster is for: "+strings.Join(Profiles(), ", ")+" (repeatable)")
 }
 
 // Validate refuses what cannot work, by the name of the flag.
@@ -88,6 +92,14 @@ func (o Options) Validate() error {
 	for _, key := range o.TolerationKeys {
 		if len(validation.IsQualifiedName(key)) > 0 {
 			refuse("toleration-keys", "%q is not the key of a taint", key)
+		}
+	}
+	for i, name := range o.Profiles {
+		switch {
+		case !slices.Contains(Profiles(), name):
+			refuse("profile", "%q is none of %s", name, strings.Join(Profiles(), ", "))
+		case slices.Contains(o.Profiles[:i], name):
+			refuse("profile", "%q is given twice", name)
 		}
 	}
 	if _, err := o.Reference(); err != nil {

@@ -122,23 +122,76 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// both returns all manifests, and those of the process.
+func both(t *testing.T, o Options) (all, process Objects) {
+	t.Helper()
+	all, err := Manifests(t.Context(), o)
+	if err == nil {
+		process, err = Process(t.Context(), o)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all, process
+}
+
 // The process and the rest are all there is, and have nothing in common.
 func TestProcess(t *testing.T) {
 	o := DefaultOptions("v1")
-	all, err := Manifests(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	process, err := Process(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all, process := both(t, o)
 	rest := all.Without(process)
 	if len(process) == 0 || len(rest) == 0 || len(rest)+len(process) != len(all) {
 		t.Errorf("%d and %d of %d", len(process), len(rest), len(all))
 	}
-	if len(process.Of("Deployment")) != 1 || len(rest.Of("Deployment", "ServiceAccount", "ClusterRoleBinding")) > 0 {
+	if len(process.Of("Deployment")) != 1 || len(process.Of("ServiceAccount")) != 1 || len(rest.Of("Deployment", "Role", "RoleBinding")) > 0 {
 		t.Error("the process is not what it should be")
+	}
+}
+
+// What a cluster is for is part of the process, whichever way it comes to the cluster.
+func TestProfiles(t *testing.T) {
+	if diff := cmp.Diff([]string{"edge", "high-availability", "lockdown", "shard"}, Profiles()); diff != "" {
+		t.Error(diff)
+	}
+	o := DefaultOptions("v1")
+	o.Namespace, o.Profiles = "elsewhere", Profiles()
+	if err := o.Validate(); err != nil {
+		t.Error(err)
+	}
+	all, process := both(t, o)
+	plain, err := Manifests(t.Context(), DefaultOptions("v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Encode(process)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"--default-service-account=default\n", "--record-events=false\n", "kind: PodDisruptionBudget\n", "replicas: 2\n", "name: fluxd-shard1\n"} {
+		if !strings.Contains(string(text), part) {
+			t.Errorf("no %q in the process", part)
+		}
+	}
+	if count := strings.Count(string(text), "--no-cross-namespace-refs=true"); count != 2 {
+		t.Errorf("%d of two processes are locked down", count)
+	}
+	if strings.Contains(string(text), "flux-system") {
+		t.Error("a profile does not move with the namespace")
+	}
+	if added := len(all) - len(plain); added != 2 || len(all.Without(process)) != len(all)-len(process) {
+		t.Errorf("%d objects are added, %d of %d are the process", added, len(process), len(all))
+	}
+	if diff := cmp.Diff([]string{"--profile=edge,high-availability,lockdown,shard"}, o.Flags("v1")); diff != "" {
+		t.Error(diff)
+	}
+	again, err := DefaultOptions("v2").Recall(o.Flags("v1"), nil)
+	if err != nil || !cmp.Equal(again.Profiles, o.Profiles) {
+		t.Errorf("%v, %v", again.Profiles, err)
+	}
+	for _, bad := range [][]string{{"none"}, {"edge", "edge"}} {
+		if err := (Options{Namespace: "a", Image: "b:c", LogLevel: "info", ClusterDomain: "d", Profiles: bad}).Validate(); err == nil || !strings.Contains(err.Error(), "--profile: ") {
+			t.Errorf("%v: %v", bad, err)
+		}
 	}
 }
 

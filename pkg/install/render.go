@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -26,6 +28,8 @@ const (
 	// process is the part of it that no installation of Flux has: the account, the
 	// rights and the Deployment.
 	process = "fluxd"
+	// componentsDir has a folder for each profile.
+	componentsDir = "components"
 )
 
 // Manifests returns all that a cluster without Flux needs, with the options o.
@@ -36,16 +40,68 @@ func Manifests(ctx context.Context, o Options) (Objects, error) { return o.of(ct
 func Process(ctx context.Context, o Options) (Objects, error) { return o.of(ctx, process) }
 
 func (o Options) of(ctx context.Context, dir string) (Objects, error) {
-	objects, err := Build(ctx, deploy.FS, dir)
+	overlay, err := o.overlay(dir)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := build(ctx, deploy.FS, map[string][]byte{path.Join(overlayDir, "kustomization.yaml"): overlay}, overlayDir)
 	if err != nil {
 		return nil, err
 	}
 	return o.Edit(objects)
 }
 
+// Profiles returns the names of the profiles in their order.
+func Profiles() []string {
+	entries, err := fs.ReadDir(deploy.FS, componentsDir)
+	if err != nil {
+		return nil // it is embedded
+	}
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
+	}
+	return names
+}
+
+// overlayDir is the folder beside those of deploy/ that puts a folder and the profiles
+// together, as one would write it by hand.
+const overlayDir = "overlay"
+
+// shard is the profile that adds a process.
+const shard = "shard"
+
+// overlay returns the kustomization of a folder with the profiles. It does not matter in
+// which order they were given: that of shards comes first, so that the others are for each
+// of them, and these go by their names.
+func (o Options) overlay(dir string) ([]byte, error) {
+	profiles := slices.Sorted(slices.Values(o.Profiles))
+	slices.SortStableFunc(profiles, func(a, b string) int {
+		switch {
+		case a == shard && b != shard:
+			return -1
+		case b == shard && a != shard:
+			return 1
+		}
+		return 0
+	})
+	for i, name := range profiles {
+		profiles[i] = path.Join("..", componentsDir, name)
+	}
+	return yaml.Marshal(map[string]any{
+		"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+		"resources": []string{path.Join("..", dir)}, "components": profiles,
+	})
+}
+
 // Build returns what the kustomization in a folder of files builds, without a network.
 func Build(ctx context.Context, files fs.FS, dir string) (Objects, error) {
-	tree, err := treeOf(files)
+	return build(ctx, files, nil, dir)
+}
+
+// build is [Build] with more files.
+func build(ctx context.Context, files fs.FS, more map[string][]byte, dir string) (Objects, error) {
+	tree, err := treeOf(files, more)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +124,8 @@ func BuildTree(ctx context.Context, builder *kustomize.Builder, tree *artifacts.
 	return objects, nil
 }
 
-// treeOf reads all files into memory.
-func treeOf(files fs.FS) (*artifacts.Tree, error) {
+// treeOf reads all files into memory, and adds more.
+func treeOf(files fs.FS, more map[string][]byte) (*artifacts.Tree, error) {
 	store, err := artifacts.New(artifacts.Options{})
 	if err != nil {
 		return nil, err
@@ -88,6 +144,11 @@ func treeOf(files fs.FS) (*artifacts.Tree, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the manifests: %w", err)
+	}
+	for name, content := range more {
+		if err := builder.AddFile(name, 0o644, content); err != nil {
+			return nil, fmt.Errorf("read the manifests: %w", err)
+		}
 	}
 	tree, _, err := builder.Build()
 	return tree, err

@@ -89,6 +89,11 @@ func (k *keeper) isDeaf() bool {
 func (k *keeper) replace(args []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.put(args)
+}
+
+// put is replace while mu is held.
+func (k *keeper) put(args []string) {
 	if k.deaf {
 		return
 	}
@@ -115,8 +120,20 @@ func (k *keeper) replace(args []string) {
 	var err error
 	if k.daemon, err = harness.Start(binary, credentials, flags...); err != nil {
 		k.t.Error(err)
+		return
 	}
 	k.started++
+	go k.again(k.daemon)
+}
+
+// again starts another process, as the kubelet does, when one has ended by itself.
+func (k *keeper) again(d *harness.Daemon) {
+	_, _ = d.Ended(context.Background()) // how it ended is in its log
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.daemon == d {
+		k.put(k.args)
+	}
 }
 
 // keepOn leaves the process that runs alone until end is called.
