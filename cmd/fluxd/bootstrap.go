@@ -72,6 +72,7 @@ func newBootstrapFlags(cmd *cobra.Command) *bootstrapFlags {
 func (b *bootstrapFlags) run(cmd *cobra.Command, open func(context.Context, *bootstrap.Options) error) error {
 	o := b.options
 	o.Open, o.Version = open, version
+	o.Verify = func(objects install.Objects) error { return verify(objects, b.target.namespace) }
 	o.Sync.Namespace = b.target.namespace
 	o.Sync.Secret = cmp.Or(o.Sync.Secret, o.Sync.Namespace)
 	o.Sync.Interval = (b.interval).String()

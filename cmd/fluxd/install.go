@@ -152,7 +152,7 @@ func newCheck() *cobra.Command {
 			}
 			ctx, cancel := t.within(cmd.Context())
 			defer cancel()
-			return install.Check(ctx, c, t.namespace, pre, progress(cmd))
+			return install.Check(ctx, c, install.Checks{Namespace: t.namespace, Pre: pre, Preflight: preflight}, progress(cmd))
 		},
 	}
 	t.register(cmd.Flags())

@@ -28,6 +28,9 @@ type Options struct {
 	Credentials Credentials
 	// Manifests returns the options of the manifests, given the flags of the last time.
 	Manifests func(flags []string) (install.Options, error)
+	// Verify looks at what the cluster would build, before it is pushed; nil takes
+	// everything.
+	Verify func(install.Objects) error
 	// Version is that of the program.
 	Version string
 	// AuthorName and AuthorEmail sign commits, and Appendix ends their messages.
@@ -145,6 +148,14 @@ func (b *bootstrap) tryCommit(ctx context.Context) (state, error) {
 	objects, err := head.build(ctx, l.dir, changes)
 	if err != nil {
 		return state{}, fmt.Errorf("the branch was not touched, since it would not build: %w", err)
+	}
+	if o.Verify != nil {
+		if err := o.Verify(objects); err != nil {
+			return state{}, fmt.Errorf("the branch was not touched, since fluxd would not do what it says: %w", err)
+		}
+	}
+	if err := head.misses(l.dir, changes, objects); err != nil {
+		return state{}, fmt.Errorf("the branch was not touched: %w", err)
 	}
 	s := state{head.revision(), objects}
 	if len(changes) == 0 && head.onBranch {

@@ -25,6 +25,9 @@ const (
 // after kinds that it does not serve.
 var served = []string{SourceController, KustomizeController, HelmController}
 
+// Served returns the names of the Flux controllers whose kinds fluxd serves.
+func Served() []string { return slices.Clone(served) }
+
 // container is the one that runs a controller, by the manifests of Flux.
 const container = "manager"
 
@@ -39,8 +42,10 @@ type Controller struct {
 	Env map[string]string
 	// Volumes are the names of those that are mounted.
 	Volumes []string
-	// Account is the ServiceAccount of the process.
-	Account string
+	// Account is the ServiceAccount of the process, and Identity those of its annotations
+	// by which clouds know it, which [Check] looks up.
+	Account  string
+	Identity map[string]string
 	// Restarted is by whom and when a restart was asked for: kubectl rollout restart
 	// writes it.
 	Restarted string

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -68,6 +70,9 @@ func Install(ctx context.Context, c *Cluster, o Options, force bool, p Progress)
 	if err != nil {
 		return err
 	}
+	if err := c.keepsLockdown(ctx, o.Namespace, objects); err != nil && !force {
+		return err
+	}
 	p.Step("installing fluxd in the namespace %s", o.Namespace)
 	changes, err := c.Apply(ctx, nil, objects)
 	p.Changes(changes)
@@ -86,15 +91,57 @@ func Install(ctx context.Context, c *Cluster, o Options, force bool, p Progress)
 	return nil
 }
 
+// locks are the flags that lock tenants in.
+var locks = []string{"--no-cross-namespace-refs=true", "--no-remote-bases=true", "--default-service-account="}
+
+// keepsLockdown refuses to take from the fluxd that is there what locks tenants in.
+func (c *Cluster) keepsLockdown(ctx context.Context, namespace string, objects Objects) error {
+	there, err := c.Get(ctx, deployments, namespace, program)
+	if err != nil || there == nil {
+		return err
+	}
+	before, err := ReadController(there)
+	if err != nil {
+		return nil // it is not one of ours, and will be
+	}
+	var lifted []string
+	for _, obj := range objects.Of("Deployment") {
+		after, err := ReadController(obj)
+		if err != nil {
+			return err
+		}
+		for _, arg := range before.Args {
+			flag := func(lock string) bool { return strings.HasPrefix(arg, lock) }
+			if slices.ContainsFunc(locks, flag) && obj.GetName() == program && !slices.Contains(after.Args, arg) {
+				lifted = append(lifted, arg)
+			}
+		}
+	}
+	if len(lifted) > 0 {
+		return fmt.Errorf("the fluxd that is there locks tenants in, by %s, and would not any more: use --profile=lockdown, or --force", strings.Join(lifted, " "))
+	}
+	return nil
+}
+
 // ErrChecks says that something is not as it should be. What it is was told.
 var ErrChecks = errors.New("some checks have failed")
 
-// Check tells how the installation in a namespace is doing, or with pre alone whether
-// there could be one.
-func Check(ctx context.Context, c *Cluster, namespace string, pre bool, p Progress) error {
-	ch := &checker{Cluster: c, progress: p, namespace: namespace}
-	ch.prerequisites(ctx, pre)
-	if !pre {
+// Checks say what to look at.
+type Checks struct {
+	Namespace string
+	// Pre asks whether there could be an installation, not how it is doing.
+	Pre bool
+	// Preflight returns what the Flux controllers are told that counts for a fluxd, and
+	// what they have that it lacks. An error says that it does not start beside them.
+	Preflight func(controllers []Controller, fluxd Controller) (taken, lost []string, err error)
+}
+
+// Check tells how the installation in a namespace is doing, or whether there could be one.
+func Check(ctx context.Context, c *Cluster, checks Checks, p Progress) error {
+	ch := &checker{Cluster: c, progress: p, Checks: checks, namespace: checks.Namespace}
+	ch.prerequisites(ctx, checks.Pre)
+	ch.controllers(ctx)
+	if !checks.Pre {
 		ch.deployment(ctx)
 		ch.definitions(ctx)
 		ch.root(ctx)
@@ -109,6 +156,7 @@ func Check(ctx context.Context, c *Cluster, namespace string, pre bool, p Progre
 // checker is one check under way.
 type checker struct {
 	*Cluster
+	Checks
 	progress  Progress
 	namespace string
 	failed    bool

@@ -176,7 +176,11 @@ spec:
   selector: {matchLabels: {app: NAME}}
   template:
     metadata: {labels: {app: NAME}}
-    spec: {containers: [{name: manager, image: "example.com/NAME:v1"}]}
+    spec:
+      containers:
+      - name: manager
+        image: example.com/NAME:v1
+        args: [--events-addr=, --watch-all-namespaces=true, --log-level=info, --log-encoding=json, --enable-leader-election]
 `
 
 // A cluster on which Flux runs is left alone, and the message says what to do.
