@@ -33,6 +33,8 @@ type Change struct {
 	// Message is that of the commit, Name and Email are its author's.
 	Message, Name, Email string
 	When                 time.Time
+	// Sign signs the commit; nil leaves it without a signature.
+	Sign Signer
 }
 
 // Push makes change a commit on top of base and moves the branch there. It is never
@@ -185,10 +187,13 @@ func (c Change) commit(base *Commit) (*made, error) {
 		return nil, err
 	}
 	who := object.Signature{Name: c.Name, Email: c.Email, When: c.When}
-	m.id, err = m.add(&object.Commit{
+	commit := &object.Commit{
 		Author: who, Committer: who, Message: strings.TrimRight(c.Message, "\n") + "\n",
 		TreeHash: tree, ParentHashes: parents,
-	})
+	}
+	if err = c.Sign.sign(commit); err == nil {
+		m.id, err = m.add(commit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make the commit: %w", err)
 	}

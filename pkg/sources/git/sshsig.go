@@ -62,8 +62,20 @@ func (s *sshSignature) check(content []byte) error {
 	if slices.Contains(weak, s.signature.Format) {
 		return fmt.Errorf("the signature algorithm %s is too weak", s.signature.Format)
 	}
+	signed, err := sshsigSigned(s.hash, content)
+	if err != nil {
+		return err
+	}
+	if err := s.key.Verify(signed, s.signature); err != nil {
+		return errors.New("the signature does not fit the content")
+	}
+	return nil
+}
+
+// sshsigSigned returns what of content is signed, with a hash.
+func sshsigSigned(hash string, content []byte) ([]byte, error) {
 	var digest []byte
-	switch s.hash {
+	switch hash {
 	case "sha256":
 		sum := sha256.Sum256(content)
 		digest = sum[:]
@@ -71,13 +83,9 @@ func (s *sshSignature) check(content []byte) error {
 		sum := sha512.Sum512(content)
 		digest = sum[:]
 	default:
-		return fmt.Errorf("the hash %q is none of sha256, sha512", s.hash)
+		return nil, fmt.Errorf("the hash %q is none of sha256, sha512", hash)
 	}
-	signed := append([]byte(sshsigMagic), ssh.Marshal(struct{ Namespace, Reserved, Hash, Digest string }{
-		sshsigNamespace, "", s.hash, string(digest),
-	})...)
-	if err := s.key.Verify(signed, s.signature); err != nil {
-		return errors.New("the signature does not fit the content")
-	}
-	return nil
+	return append([]byte(sshsigMagic), ssh.Marshal(struct{ Namespace, Reserved, Hash, Digest string }{
+		sshsigNamespace, "", hash, string(digest),
+	})...), nil
 }
