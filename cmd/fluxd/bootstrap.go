@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type bootstrapFlags struct {
 	key       bootstrap.KeyType
 	caFile    string
 	hostsFile string
+	kinds     kindsFlags
+	signing   signingFlags
+	algos     []string // of host keys
 }
 
 func newBootstrap() *cobra.Command {
@@ -40,6 +44,7 @@ func newBootstrap() *cobra.Command {
 	for _, kind := range []string{forge.GitHub, forge.GitLab, forge.Gitea} {
 		cmd.AddCommand(newBootstrapForge(kind))
 	}
+	cmd.AddCommand(newBootstrapBitbucket())
 	return cmd
 }
 
@@ -65,19 +70,33 @@ func newBootstrapFlags(cmd *cobra.Command) *bootstrapFlags {
 	f.IntVar(&b.key.Bits, "ssh-rsa-bits", b.key.Bits, "length for rsa")
 	f.StringVar(&b.caFile, "ca-file", "", "file with a certificate authority for https")
 	f.StringVar(&b.hostsFile, "known-hosts-file", "", "file with the key of the SSH host; empty asks the host")
+	f.StringSliceVar(&b.algos, "ssh-hostkey-algos", nil, "algorithms of host keys to push with, in order of preference")
+	f.StringSliceVar(&o.Sync.Folders, "sparse-checkout", nil, "folders that the cluster reads; --path has to be one of them")
+	b.signing.register(f)
+	b.kinds.register(f)
 	return b
 }
 
 // run bootstraps, once open has said how the repository is reached.
 func (b *bootstrapFlags) run(cmd *cobra.Command, open func(context.Context, *bootstrap.Options) error) error {
 	o := b.options
-	o.Open, o.Version = open, version
+	o.Open = func(ctx context.Context, o *bootstrap.Options) error {
+		if err := open(ctx, o); err != nil {
+			return err
+		}
+		o.Remote.HostKeyAlgorithms = b.algos
+		return nil
+	}
+	o.Version = version
 	o.Verify = func(objects install.Objects) error { return verify(objects, b.target.namespace) }
 	o.Sync.Namespace = b.target.namespace
 	o.Sync.Secret = cmp.Or(o.Sync.Secret, o.Sync.Namespace)
 	o.Sync.Interval = (b.interval).String()
 	if err := b.key.Check(); err != nil {
 		return fmt.Errorf("--ssh-key-algorithm: %w", err)
+	}
+	if err := b.kinds.check(); err != nil {
+		return err
 	}
 	b.manifests.Namespace = b.target.namespace
 	o.Manifests = func(flags []string) (install.Options, error) {
@@ -142,6 +161,7 @@ func newBootstrapGit() *cobra.Command {
 	f.StringVar(&keyFile, "private-key-file", "", "private key for SSH, for the push and for the cluster")
 	f.BoolVarP(&silent, "silent", "s", false, "do not wait until a generated key was let in")
 	f.Bool("token-auth", false, "accepted: a password with an https URL is always for the cluster as well")
+	registerForeign(f, "manifests", "registry-creds", "ssh-hostname")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		access.Password = cmp.Or(access.Password, os.Getenv("GIT_PASSWORD"))
 		access.Key = b.key
@@ -149,6 +169,9 @@ func newBootstrapGit() *cobra.Command {
 			return err
 		}
 		if access.Identity, err = content("private-key-file", keyFile); err != nil {
+			return err
+		}
+		if b.options.Sign, err = b.signing.signer(keyFile, access.Password); err != nil {
 			return err
 		}
 		if bearer {
@@ -198,14 +221,25 @@ func newBootstrapForge(kind string) *cobra.Command {
 	f.StringVar(&access.SSHHostname, "ssh-hostname", "", "host for SSH, if it is another one")
 	f.BoolVar(&access.TokenAuth, "token-auth", false, "have the cluster read over https with the token, not over SSH with a key")
 	f.BoolVar(&access.WriteKey, "read-write-key", false, "let the key of the cluster write, as image automation needs")
+	registerForeign(f, "manifests", "registry-creds", "reconcile", "private-key-file")
+	if kind == forge.GitLab {
+		registerForeign(f, "deploy-token-auth")
+		f.StringVar(&access.Repository.Visibility, "visibility", "", "make it private, internal or public; empty goes by --private")
+	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		r := &access.Repository
 		if r.Owner == "" || r.Name == "" {
 			return errors.New("--owner and --repository: both are needed")
 		}
+		if !slices.Contains([]string{"", "private", "internal", "public"}, r.Visibility) {
+			return fmt.Errorf("--visibility: %q is none of private, internal, public", r.Visibility)
+		}
 		for _, team := range teams {
 			name, permission, _ := strings.Cut(team, ":")
 			r.Teams = append(r.Teams, forge.Team{Name: name, Permission: permission})
+		}
+		if b.options.Sign, err = b.signing.signer("", ""); err != nil {
+			return err
 		}
 		r.Branch, r.Description = b.options.Sync.Branch, "What runs on the clusters, kept by fluxd"
 		access.Key = b.key

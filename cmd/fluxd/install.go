@@ -17,6 +17,7 @@ import (
 func newInstall() *cobra.Command {
 	t, o := newTarget(), install.DefaultOptions(version)
 	var export, force bool
+	var kinds kindsFlags
 	var overlay string
 	cmd := &cobra.Command{
 		Use:   "install",
@@ -27,7 +28,7 @@ func newInstall() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Namespace = t.namespace
-			if err := o.Validate(); err != nil {
+			if err := errors.Join(o.Validate(), kinds.check()); err != nil {
 				return err
 			}
 			ctx, cancel := t.within(cmd.Context())
@@ -56,9 +57,11 @@ func newInstall() *cobra.Command {
 	t.register(cmd.Flags())
 	t.registerDryRun(cmd.Flags())
 	o.Register(cmd.Flags())
+	kinds.register(cmd.Flags())
 	cmd.Flags().BoolVar(&export, "export", false, "print the manifests and touch no cluster")
 	cmd.Flags().StringVar(&overlay, "overlay", "", "write the files to this folder that let flux bootstrap put fluxd on a cluster, and touch no cluster")
 	cmd.Flags().BoolVar(&force, "force", false, "go on although other controllers run, or the cluster comes from Git")
+	registerForeign(cmd.Flags(), "manifests", "registry-creds")
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -33,8 +34,10 @@ type Options struct {
 	Verify func(install.Objects) error
 	// Version is that of the program.
 	Version string
-	// AuthorName and AuthorEmail sign commits, and Appendix ends their messages.
+	// AuthorName and AuthorEmail are those of commits, and Appendix ends their messages.
 	AuthorName, AuthorEmail, Appendix string
+	// Sign signs commits; nil leaves them without a signature.
+	Sign git.Signer
 	// Force goes on although other controllers run.
 	Force bool
 }
@@ -47,6 +50,13 @@ func (o Options) check() error {
 	}
 	if interval, err := time.ParseDuration(o.Sync.Interval); err != nil || interval < time.Second {
 		bad = append(bad, fmt.Errorf("--interval: %q is not a duration of a second or more", o.Sync.Interval))
+	}
+	read := func(folder string) bool {
+		folder, at := path.Clean("/"+folder), path.Clean("/"+o.Sync.Path)
+		return folder == "/" || at == folder || strings.HasPrefix(at, folder+"/")
+	}
+	if len(o.Sync.Folders) > 0 && !slices.ContainsFunc(o.Sync.Folders, read) {
+		bad = append(bad, fmt.Errorf("--sparse-checkout: --path=%q is not in it", o.Sync.Path))
 	}
 	_, err := o.Manifests(nil)
 	return errors.Join(append(bad, err)...)
@@ -170,7 +180,7 @@ func (b *bootstrap) tryCommit(ctx context.Context) (state, error) {
 		return s, nil
 	}
 	id, err := o.Remote.Push(ctx, o.Sync.Branch, head.commit, git.Change{
-		Files: changes, Message: b.message(), Name: o.AuthorName, Email: o.AuthorEmail, When: time.Now(),
+		Files: changes, Message: b.message(), Name: o.AuthorName, Email: o.AuthorEmail, When: time.Now(), Sign: o.Sign,
 	})
 	if err != nil {
 		return state{}, b.advise(err)

@@ -24,6 +24,8 @@ type Sync struct {
 	Interval string
 	// Submodules adds the files of submodules.
 	Submodules bool
+	// Folders are those that the cluster reads, if not all.
+	Folders []string
 }
 
 // specPath returns the path as a Kustomization has it.
@@ -40,6 +42,13 @@ func (s Sync) objects() []map[string]any {
 	}
 	if s.Submodules {
 		source["recurseSubmodules"] = true
+	}
+	if len(s.Folders) > 0 {
+		folders := make([]any, len(s.Folders))
+		for i, folder := range s.Folders {
+			folders[i] = folder
+		}
+		source["sparseCheckout"] = folders
 	}
 	return []map[string]any{
 		{"apiVersion": api.SourceV1.String(), "kind": api.GitRepositoryKind, "metadata": metadata, "spec": source},

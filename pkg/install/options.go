@@ -61,7 +61,7 @@ func DefaultOptions(version string) Options {
 func (o *Options) Register(f *pflag.FlagSet) {
 	f.StringVar(&o.Image, "image", o.Image, "name of the image, with or without a tag")
 	f.StringVar(&o.Registry, "registry", o.Registry, "registry and folder of the image, in place of those of --image")
-	f.StringVar(&o.Version, "version", o.Version, "tag of the image where --image has none")
+	f.StringVarP(&o.Version, "version", "v", o.Version, "tag of the image where --image has none")
 	f.StringVar(&o.ImagePullSecret, "image-pull-secret", o.ImagePullSecret, "Secret in the namespace of fluxd to pull the image with")
 	f.StringVar(&o.LogLevel, "log-level", o.LogLevel, "trace, debug, info or error")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain, "domain of the Services of the cluster")

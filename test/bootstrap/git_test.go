@@ -1,12 +1,15 @@
 package bootstrap
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/bootstrap"
 	"github.com/fluxd/fluxd/test/harness"
 )
 
@@ -14,7 +17,20 @@ import (
 func TestBootstrap(t *testing.T) {
 	w := newWorld(t, nil)
 	k := newKeeper(t)
-	out := w.fluxd(w.overHTTP("--version=v1")...)
+	pair, err := bootstrap.KeyType{Algorithm: "ed25519"}.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, pair.Private, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := w.fluxd(w.overHTTP("--version=v1", "--ssh-signing-key-file="+key)...)
+	commit, err := w.repo.Git(t.Context(), "cat-file", "commit", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, commit, "gpgsig -----BEGIN SSH SIGNATURE-----")
 	contains(t, out, "the repository is empty", "clusters/edge/flux-system/gotk-components.yaml", "pushed main@sha1:"+w.head(),
 		"Kustomization/flux-system: main@sha1:"+w.head(), "bootstrap finished")
 	tree, err := w.repo.Git(t.Context(), "ls-tree", "-r", "--name-only", "main")
@@ -32,7 +48,7 @@ func TestBootstrap(t *testing.T) {
 	equal(t, "head", head, w.head())
 	equal(t, "objects", objects, w.versions())
 
-	commit := w.commit(files{edge + "/apps/config.yaml": configMap("from-git", "1")})
+	commit = w.commit(files{edge + "/apps/config.yaml": configMap("from-git", "1")})
 	w.request()
 	w.applied(commit)
 	w.wait(harness.ConfigMaps, "default", "from-git", harness.Field("1", "data", "key"))

@@ -50,8 +50,10 @@ type Repo struct {
 	*gittest.Repo
 	ID      int64
 	Private bool
-	Teams   []string
-	Keys    []Key
+	// Visibility is what was asked for where there is more than private and public.
+	Visibility any
+	Teams      []string
+	Keys       []Key
 }
 
 // Key is a deploy key.
@@ -272,7 +274,7 @@ func (f *Forge) make(ctx context.Context, owner string, body map[string]any) (in
 	if err != nil {
 		return http.StatusInternalServerError, f.api.sorry(err.Error())
 	}
-	r := &Repo{Repo: bare, ID: int64(len(f.repos) + 1), Private: body["private"] == true || body["visibility"] == "private"}
+	r := &Repo{Repo: bare, ID: int64(len(f.repos) + 1), Private: body["private"] == true || body["visibility"] == "private", Visibility: body["visibility"]}
 	f.repos[full] = r
 	return http.StatusCreated, f.api.repository(f, full, r)
 }

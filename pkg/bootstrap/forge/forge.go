@@ -20,8 +20,10 @@ type Repository struct {
 	Owner, Name string
 	// Personal says that the owner is the user whose token it is.
 	Personal bool
-	// Private hides it from those without a right to it.
+	// Private hides it from those without a right to it. On GitLab, Visibility says so if
+	// it is not empty: private, internal or public.
 	Private     bool
+	Visibility  string
 	Branch      string
 	Description string
 	// Teams get access to a repository that is made, with a permission each, which may

@@ -90,6 +90,21 @@ func TestEnsureInANestedGroup(t *testing.T) {
 	}
 }
 
+// GitLab knows more than private and public.
+func TestVisibility(t *testing.T) {
+	for visibility, want := range map[string]string{"": "private", "internal": "internal", "public": "public"} {
+		f, c := start(t, forge.GitLab)
+		r := fleet("example")
+		r.Private, r.Visibility = true, visibility
+		if _, err := c.Ensure(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Repo("example/fleet").Visibility; got != want {
+			t.Errorf("%q makes it %v, want %s", visibility, got, want)
+		}
+	}
+}
+
 // Somebody else makes the repository between the look and the making.
 func TestEnsureTwoAtOnce(t *testing.T) {
 	for _, kind := range kinds {

@@ -48,10 +48,7 @@ func (g *gitlab) Ensure(ctx context.Context, r Repository) (Location, error) {
 	}
 	wanted := map[string]any{
 		"name": r.Name, "path": r.Name, "description": r.Description,
-		"visibility": "public", "initialize_with_readme": false,
-	}
-	if r.Private {
-		wanted["visibility"] = "private"
+		"visibility": r.visibility(), "initialize_with_readme": false,
 	}
 	if !r.Personal {
 		group, err := g.group(ctx, r.Owner)
@@ -71,6 +68,17 @@ func (g *gitlab) Ensure(ctx context.Context, r Repository) (Location, error) {
 		return Location{}, fmt.Errorf("the project was made as %s: the token is not that of %s", found.Path, r.Owner)
 	}
 	return found.location(true), g.grant(ctx, r)
+}
+
+// visibility returns who sees the project, in the words of GitLab.
+func (r Repository) visibility() string {
+	switch {
+	case r.Visibility != "":
+		return r.Visibility
+	case r.Private:
+		return "private"
+	}
+	return "public"
 }
 
 // group returns the id of a group.
