@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/fluxd/fluxd/test/harness"
@@ -62,4 +63,24 @@ func prefixed(prefix string, content files) files {
 		out[prefix+name] = text
 	}
 	return out
+}
+
+// What the command line makes of variables is what fluxd makes of them.
+func TestEnvsubst(t *testing.T) {
+	const text = "${region} ${size:=small} ${name:-web}-${region^^} $${region} $region ${other:+x}"
+	w := newFluxWorld(t, files{"app/config.yaml": configMap("config", text)})
+	w.git("repo")
+	w.kustomization("app", "repo", "./app", "postBuild: {substitute: {region: north}}")
+	w.Wait(kustomizations, "app", ready)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := w.command(ctx, "envsubst")
+	cmd.Stdin = strings.NewReader(text)
+	cmd.Env = append(cmd.Env, "region=north")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	world.Equal(t, "text", strings.TrimSpace(string(out)), strings.TrimSpace(world.Field(w.Get(harness.ConfigMaps, "config"), "data", "key")))
 }

@@ -39,6 +39,8 @@ func TestHelmRelease(t *testing.T) {
 	says(t, w.flux("get", "hr", "-A"), w.Namespace)
 	says(t, w.flux("get", "all"), "helmrepository/charts", "helmchart/"+w.Namespace+"-app", "helmrelease/app")
 
+	table := w.watch("get", "helmreleases", "--watch")
+	table.until("app", "1.0.0", "True", message)
 	if err := index.Publish(web("1.0.0"), web("1.1.0")); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +50,7 @@ func TestHelmRelease(t *testing.T) {
 		"► annotating HelmChart "+w.Namespace+"-app in "+w.Namespace+" namespace", "✔ fetched revision 1.1.0",
 		"► annotating HelmRelease app in "+w.Namespace+" namespace", "✔ applied revision 1.1.0")
 	t.Logf("flux reconcile helmrelease --with-source: %s", time.Since(began))
+	table.until("app", "1.1.0", "True", "Helm upgrade succeeded")
 	world.Equal(t, "message", "Helm upgrade succeeded for release "+w.Namespace+"/app.v2 with chart web@1.1.0", row(t, w.flux("get", "hr"), "app")[4])
 	began = time.Now()
 	says(t, w.flux("reconcile", "hr", "app"), "✔ HelmRelease annotated", "✔ applied revision 1.1.0")

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -59,6 +60,9 @@ func startKubelet(t *testing.T) (pod string) {
 	return pod
 }
 
+// following is told of each request for what comes later, once it is known from where.
+var following = make(chan struct{}, 8)
+
 // sendLog answers a request for the log: all of it or its tail, and what comes later if
 // it is to be followed.
 func sendLog(w http.ResponseWriter, r *http.Request) {
@@ -68,6 +72,9 @@ func sendLog(w http.ResponseWriter, r *http.Request) {
 		sent = max(0, len(lines)-tail)
 	}
 	follow := r.URL.Query().Get("follow") == "true"
+	if follow {
+		following <- struct{}{}
+	}
 	_ = program.Poll(r.Context(), func(context.Context) error { // ends with the request
 		lines = shared.Daemon.Logs()
 		for ; sent < len(lines); sent++ {
@@ -117,6 +124,11 @@ func TestLogs(t *testing.T) {
 		t.Errorf("%d lines of three:\n%s", n, tail)
 	}
 	followed := w.watch("logs", "--flux-namespace="+namespace, "--follow", "--tail=0", "--kind=GitRepository")
+	select {
+	case <-following:
+	case <-time.After(patience):
+		t.Fatal("nobody asks for what comes later")
+	}
 	revision := w.commit(files{"app/config.yaml": configMap("config", "2")})
 	w.Request(harness.Sources, "repo")
 	followed.until("info GitRepository/repo."+w.Namespace+" - ", "stored artifact for")

@@ -128,3 +128,17 @@ func TestTenant(t *testing.T) {
 	w.Wait(kustomizations, "bad", world.Has("Ready", "False/ReconciliationFailed"))
 	says(t, w.flux("get", "ks", "bad"), "bad", "False", "forbidden")
 }
+
+// The other Secrets have the keys that fluxd reads.
+func TestSecretKeys(t *testing.T) {
+	w := newFluxWorld(t, nil)
+	dir := w.folder(files{"key.pem": "a key", "policy.json": `{"version":"1.0","trustPolicies":[{"name":"all","registryScopes":["*"],"signatureVerification":{"level":"skip"}}]}`, "ca.crt": "a certificate"})
+	app := w.flux("create", "secret", "githubapp", "app", "--app-id=1", "--app-installation-id=2", "--app-private-key="+filepath.Join(dir, "key.pem"), "--export")
+	for _, key := range []string{"githubAppID", "githubAppInstallationID", "githubAppPrivateKey"} {
+		says(t, app, key+": ")
+	}
+	notation := w.flux("create", "secret", "notation", "trust", "--trust-policy-file="+filepath.Join(dir, "policy.json"), "--ca-cert-file="+filepath.Join(dir, "ca.crt"), "--export")
+	for _, key := range []string{"trustpolicy.json", "ca.crt"} {
+		says(t, notation, key+": ")
+	}
+}

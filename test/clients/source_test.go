@@ -96,7 +96,7 @@ func (s source) test(t *testing.T) {
 	if out, err := w.Cluster.KubectlInput(t.Context(), manifest, "apply", "--server-side", "-f", "-"); err != nil {
 		t.Fatal(err, out)
 	}
-	committed := w.Get(s.gvr, "web")
+	committed := w.Wait(s.gvr, "web", harness.Ready) // whose status would change while it is written to
 	out := w.flux(create...)
 	obj := w.Get(s.gvr, "web")
 	world.Equal(t, "spec", committed.Object["spec"], obj.Object["spec"])
@@ -113,6 +113,8 @@ func (s source) test(t *testing.T) {
 	lacks(t, w.flux("get", "source", s.noun, "--status-selector", "ready=false"), "True")
 	says(t, w.refused("get", "source", s.noun, "none"), "object 'none' not found in \""+w.Namespace+"\" namespace")
 
+	table := w.watch("get", "source", s.noun, "--watch")
+	table.until("web", short(revision), "True")
 	if s.change != nil {
 		s.change(w)
 	}
@@ -123,6 +125,9 @@ func (s source) test(t *testing.T) {
 	says(t, out, fmt.Sprintf("► annotating %s web in %s namespace", s.kind, w.Namespace), "✔ fetched revision "+world.Revision(obj))
 	if s.change != nil && world.Revision(obj) == revision {
 		t.Errorf("the revision is still %s", revision)
+	}
+	if s.change != nil {
+		table.until("web", short(world.Revision(obj)), "True")
 	}
 	if s.noun == "chart" {
 		says(t, w.flux("reconcile", "source", "chart", "web", "--with-source"), "✔ HelmRepository annotated", "✔ HelmChart annotated", "✔ fetched revision 1.1.0")
