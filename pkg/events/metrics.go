@@ -102,9 +102,19 @@ func (m *Metrics) Received(kind, namespace, name string, bytes int64) {
 	m.received.WithLabelValues(kind, namespace, name).Add(float64(bytes))
 }
 
-// Workers says how many workers a kind has.
+// results are the ways in which a run can end, by the words of controller-runtime.
+var results = []string{"success", "error", "requeue", "requeue_after"}
+
+// Workers says how many workers a kind has. Its counters begin at zero from then on, so
+// that a rate of errors is known before there was one.
 func (m *Metrics) Workers(kind string, n int) {
-	m.workers.WithLabelValues(strings.ToLower(kind)).Set(float64(n))
+	controller := strings.ToLower(kind)
+	m.workers.WithLabelValues(controller).Set(float64(n))
+	m.active.WithLabelValues(controller)
+	m.errors.WithLabelValues(controller)
+	for _, result := range results {
+		m.total.WithLabelValues(controller, result)
+	}
 }
 
 // Working says that more workers of a kind hold an object, or fewer.

@@ -128,6 +128,11 @@ func TestMetricsOfWorkers(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		`controller_runtime_active_workers{controller="bucket"} 1`,
 		`controller_runtime_max_concurrent_reconciles{controller="bucket"} 4`,
+		`controller_runtime_reconcile_errors_total{controller="bucket"} 0`,
+		`controller_runtime_reconcile_total{controller="bucket",result="error"} 0`,
+		`controller_runtime_reconcile_total{controller="bucket",result="requeue"} 0`,
+		`controller_runtime_reconcile_total{controller="bucket",result="requeue_after"} 0`,
+		`controller_runtime_reconcile_total{controller="bucket",result="success"} 0`,
 	}, scrape(t, m, "controller_runtime_")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

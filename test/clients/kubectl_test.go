@@ -24,18 +24,9 @@ var columns = map[string][]string{
 // by category, and told of.
 func TestKubectl(t *testing.T) {
 	w := newWorld(t, files{"app/config.yaml": configMap("config", "1")})
-	w.git("git")
-	w.kustomization("app", "git", "./app")
-	w.push("latest", files{"config.yaml": configMap("other", "1")})
-	w.Create(w.Manifest(sourceVersion, "OCIRepository", "oci", "url: "+w.url(""), "insecure: true"))
-	w.bucket(files{"config.yaml": configMap("other", "1")})
-	w.Create(w.Manifest(sourceVersion, "Bucket", "bucket", "endpoint: "+s3.Host(), "bucketName: NS", "insecure: true", "secretRef: {name: keys}"))
-	w.Create(w.Manifest(sourceVersion, "HelmRepository", "charts", "url: "+charts.URL))
-	w.Create(w.Manifest(sourceVersion, "HelmChart", "chart", "chart: web", "sourceRef: {kind: HelmRepository, name: charts}"))
-	objects := []string{"gitrepository/git", "ocirepository/oci", "bucket/bucket", "helmrepository/charts", "helmchart/chart", "kustomization/app"}
-	w.Kubectl(append([]string{"wait", "--for=condition=Ready", "--timeout=60s"}, objects...)...)
+	w.everything()
 
-	for _, name := range objects {
+	for _, name := range everyObject {
 		kind, object, _ := strings.Cut(name, "/")
 		table := w.Kubectl("get", kind, "--show-labels=false")
 		says(t, table, object, "True")
@@ -49,10 +40,10 @@ func TestKubectl(t *testing.T) {
 	says(t, all, "kustomization.kustomize.toolkit.fluxcd.io/app")
 	says(t, all, "gitrepository.source.toolkit.fluxcd.io/git")
 	says(t, w.Kubectl("get", "all"), "gitrepository.source.toolkit.fluxcd.io/git")
-	for short, long := range map[string]string{"gitrepo": "gitrepositories", "ocirepo": "ocirepositories", "helmrepo": "helmrepositories", "hc": "helmcharts", "ks": "kustomizations"} {
+	for short, long := range map[string]string{"gitrepo": "gitrepositories", "ocirepo": "ocirepositories", "helmrepo": "helmrepositories", "hc": "helmcharts", "ks": "kustomizations", "hr": "helmreleases"} {
 		world.Equal(t, short, w.Kubectl("get", long, "-o", "name"), w.Kubectl("get", short, "-o", "name"))
 	}
-	for _, name := range objects {
+	for _, name := range everyObject {
 		kind, object, _ := strings.Cut(name, "/")
 		if kind != "helmchart" {
 			says(t, w.Kubectl("describe", name), "Name:         "+object, "Status:  ", "Type:                  Ready", "Events:", "Normal")

@@ -178,7 +178,7 @@ func data(value string) world.Is { return harness.Field(value, "data", "key") }
 
 // web is a chart with one template.
 func web(version string) upstream.Chart {
-	return upstream.Chart{Name: "web", Version: version, Values: "text: hello\n", Files: files{
+	return upstream.Chart{Name: "web", Version: version, AppVersion: "of-" + version, Values: "text: hello\n", Files: files{
 		"templates/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  key: {{ .Values.text }}\n",
 	}}
 }

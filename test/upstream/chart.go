@@ -13,6 +13,8 @@ type Chart struct {
 	Files map[string]string
 	// Values is values.yaml, "{}" if empty.
 	Values string
+	// AppVersion is that of the application; none if empty.
+	AppVersion string
 }
 
 // Package returns the chart as helm package makes it.
@@ -39,7 +41,11 @@ func (c Chart) Artifact() (a Artifact, tag string, err error) {
 }
 
 func (c Chart) metadata() string {
-	return fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\ndescription: a chart\ntype: application\n", c.Name, c.Version)
+	text := fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\ndescription: a chart\ntype: application\n", c.Name, c.Version)
+	if c.AppVersion != "" {
+		text += "appVersion: " + c.AppVersion + "\n"
+	}
+	return text
 }
 
 // DirectoryOf is the chart as files of a Git repository or a bucket, below dir.
