@@ -11,6 +11,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
@@ -162,16 +163,19 @@ func (d *daemon) watchConfig() func(schema.GroupKind) {
 	return func(kind schema.GroupKind) { d.metadata.Want(kind) }
 }
 
-// abandoned says whether the definition of a kind is being deleted. When that cannot be
-// told it is not.
-func (d *daemon) abandoned(ctx context.Context, kind schema.GroupKind) bool {
+// abandoned says whether the definition of a kind is being deleted, or is gone. Where we
+// may not look at definitions it is not.
+func (d *daemon) abandoned(ctx context.Context, kind schema.GroupKind) (bool, error) {
 	for _, r := range api.Resources() {
 		if r.Kind.GroupKind() == kind {
 			gone, err := d.clients.Terminating(ctx, definitions, "", r.Name.Resource+"."+r.Name.Group)
-			return err == nil && gone
+			if apierrors.IsForbidden(err) {
+				return false, nil
+			}
+			return gone, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}

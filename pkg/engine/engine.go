@@ -69,8 +69,9 @@ type Config struct {
 	Ledger *Ledger
 	// Abandoned says whether the definition of a kind is being deleted. Its objects are
 	// then released and nothing is undone: whoever takes us off a cluster does not mean
-	// what we left there. It is asked once per finalization and may be nil.
-	Abandoned func(ctx context.Context, kind schema.GroupKind) bool
+	// what we left there. It is asked once per finalization, which waits for an answer, and
+	// may be nil.
+	Abandoned func(ctx context.Context, kind schema.GroupKind) (bool, error)
 	// Grace is how long running reconciles may go on after the end was asked for.
 	Grace time.Duration
 	Log   logr.Logger

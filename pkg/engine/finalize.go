@@ -18,7 +18,11 @@ func (r *run) finalize(ctx context.Context) time.Duration {
 	if !slices.Contains(finalizers, api.Finalizer) {
 		return never // others hold it; its end will be told
 	}
-	if r.engine.Abandoned != nil && r.engine.Abandoned(ctx, r.key.GroupKind) {
+	abandoned, err := r.abandoned(ctx)
+	if err != nil {
+		return r.excuse(err, "see whether the definition of the kind is being deleted")
+	}
+	if abandoned {
 		r.log.Info("the definition of the kind is being deleted; what was applied stays")
 	} else if after, ok := r.undo(ctx, r.base); !ok {
 		return after
@@ -29,6 +33,15 @@ func (r *run) finalize(ctx context.Context) time.Duration {
 	}
 	r.log.Info("finalized")
 	return never
+}
+
+// abandoned says whether the kind is on its way out. Without an answer nothing is undone:
+// what is deleted by mistake is lost.
+func (r *run) abandoned(ctx context.Context) (bool, error) {
+	if r.engine.Abandoned == nil {
+		return false, nil
+	}
+	return r.engine.Abandoned(ctx, r.key.GroupKind)
 }
 
 // undo runs the finalization of obj and says whether it is complete, or else

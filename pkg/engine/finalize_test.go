@@ -165,8 +165,8 @@ func TestBackWhileBuried(t *testing.T) {
 func TestFinalizerOfAnAbandonedKind(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		abandoned := false
-		w.config.Abandoned = func(_ context.Context, kind schema.GroupKind) bool {
-			return abandoned && kind == api.KustomizationGVK.GroupKind()
+		w.config.Abandoned = func(_ context.Context, kind schema.GroupKind) (bool, error) {
+			return abandoned && kind == api.KustomizationGVK.GroupKind(), nil
 		}
 		w.start()
 		first, second := w.create(app("first")), w.create(app("second"))
@@ -181,6 +181,27 @@ func TestFinalizerOfAnAbandonedKind(t *testing.T) {
 		}
 		if w.apps.finalized("first") != 1 || w.apps.finalized("second") != 0 {
 			t.Errorf("finalized %d and %d times", w.apps.finalized("first"), w.apps.finalized("second"))
+		}
+	})
+}
+
+// As long as it cannot be told whether the kind is on its way out, nothing is undone.
+func TestFinalizerWithoutAnAnswer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		asked := 0
+		w.config.Abandoned = func(context.Context, schema.GroupKind) (bool, error) {
+			if asked++; asked < 4 {
+				return false, errors.New("the API server does not answer")
+			}
+			return true, nil
+		}
+		w.start()
+		key := w.create(app("it"))
+		w.wait(settled)
+		w.delete(key)
+		w.wait(time.Hour)
+		if w.exists(key) || w.apps.finalized("it") != 0 || asked != 4 {
+			t.Errorf("exists: %t, finalized %d times, asked %d times", w.exists(key), w.apps.finalized("it"), asked)
 		}
 	})
 }

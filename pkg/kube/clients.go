@@ -118,7 +118,7 @@ func (c *Clients) ServerVersion(ctx context.Context) (string, error) {
 	return answer.GitVersion, nil
 }
 
-// Terminating asks whether an object is being deleted. One that is not there is not.
+// Terminating asks whether an object is being deleted, or is gone already.
 func (c *Clients) Terminating(ctx context.Context, gvr schema.GroupVersionResource, namespace, name string) (bool, error) {
 	client, err := c.rest(gvr.GroupVersion())
 	if err != nil {
@@ -127,7 +127,7 @@ func (c *Clients) Terminating(ctx context.Context, gvr schema.GroupVersionResour
 	body, err := client.Get().NamespaceIfScoped(namespace, namespace != "").Resource(gvr.Resource).Name(name).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Raw()
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return true, nil
 	}
 	if err != nil {
 		return false, err
