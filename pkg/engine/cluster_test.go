@@ -239,6 +239,16 @@ func (c *cluster) delete(key Key) {
 	c.deliver()
 }
 
+// restore brings an object, and the versions that are given out, back to what they were.
+func (c *cluster) restore(key Key, to api.Object) {
+	c.mu.Lock()
+	c.version, _ = strconv.Atoi(to.GetResourceVersion())
+	c.live[key] = to
+	c.pending = append(c.pending, change{key, to})
+	c.mu.Unlock()
+	c.deliver()
+}
+
 // get returns the object as the server has it.
 func get[T metav1.Object](t *testing.T, c *cluster, key Key) T {
 	t.Helper()

@@ -20,7 +20,7 @@ func (r *run) finalize(ctx context.Context) time.Duration {
 	}
 	abandoned, err := r.abandoned(ctx)
 	if err != nil {
-		return r.excuse(err, "see whether the definition of the kind is being deleted")
+		return r.excuse(ctx, err, "see whether the definition of the kind is being deleted")
 	}
 	if abandoned {
 		r.log.Info("the definition of the kind is being deleted; what was applied stays")
@@ -29,7 +29,7 @@ func (r *run) finalize(ctx context.Context) time.Duration {
 	}
 	left := slices.DeleteFunc(slices.Clone(finalizers), func(f string) bool { return f == api.Finalizer })
 	if err := r.patchFinalizers(ctx, left); err != nil {
-		return r.excuse(err, "remove the finalizer")
+		return r.excuse(ctx, err, "remove the finalizer")
 	}
 	r.log.Info("finalized")
 	return never
@@ -61,7 +61,7 @@ func (r *run) undo(ctx context.Context, obj api.Object) (after time.Duration, ok
 	if r.base != nil {
 		changed, err := r.save(ctx, work)
 		if err != nil {
-			return r.excuse(err, "save the status"), false
+			return r.excuse(ctx, err, "save the status"), false
 		}
 		r.tell(work, v, changed)
 	}

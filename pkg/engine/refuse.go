@@ -27,10 +27,10 @@ func (r *run) refuse(ctx context.Context, bad *kube.Undecodable) time.Duration {
 	}
 	patch, err := json.Marshal(status)
 	if err != nil {
-		return r.excuse(err, "encode the status")
+		return r.excuse(ctx, err, "encode the status")
 	}
 	if _, err := r.engine.Writer.PatchStatus(ctx, r.plugin.Options().Manager, r.target(bad), patch); err != nil {
-		return r.excuse(err, "report an object that does not decode")
+		return r.excuse(ctx, err, "report an object that does not decode")
 	}
 	r.log.Error(bad.Err, "the object does not decode; it is left alone until it is edited")
 	return never

@@ -20,7 +20,7 @@ func (r *run) rest(ctx context.Context) time.Duration {
 		work.SetObservedGeneration(work.GetGeneration())
 	}
 	if _, err := r.save(ctx, work); err != nil {
-		return r.excuse(err, "save the status")
+		return r.excuse(ctx, err, "save the status")
 	}
 	return r.refill(ctx)
 }

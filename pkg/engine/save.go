@@ -69,6 +69,18 @@ func adopt(ours, before, live []metav1.Condition) []metav1.Condition {
 	return conditions.Sort(ours)
 }
 
+// reread has the next run start from the object as it is live: what a write was based on
+// was not. The cache may be far behind, and nobody knows whether it catches up.
+func (r *run) reread(ctx context.Context) {
+	if r.base == nil {
+		return
+	}
+	live, err := r.engine.Writer.Get(ctx, r.target(r.base))
+	if err == nil && live != nil && live.GetUID() == r.base.GetUID() {
+		r.remember(live)
+	}
+}
+
 // remember keeps what the server stored until the cache has caught up.
 func (r *run) remember(stored api.Object) {
 	if stored == nil {

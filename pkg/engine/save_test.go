@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	kustomizev1 "github.com/fluxd/fluxd/pkg/api/kustomize/v1"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/google/go-cmp/cmp"
@@ -187,6 +188,54 @@ func TestRecreatedDuringARun(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"uid-1"}, undone); diff != "" {
 			t.Errorf("finalized (-want +got): %s", diff)
+		}
+	})
+}
+
+// An object can be let go although the watch does not tell of what others did to it: what
+// a refused write was based on is read anew.
+func TestConflictWhileTheWatchLags(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.start()
+		key := w.create(app("it"))
+		w.wait(settled)
+		w.before = func(string, Key) error {
+			w.before = nil
+			w.lag(true)
+			edit(w.cluster, key, func(o *kustomizev1.Kustomization) { o.Labels = map[string]string{"new": "label"} })
+			return nil
+		}
+		w.delete(key)
+		w.wait(time.Minute)
+		if w.exists(key) {
+			t.Error("the object is held")
+		}
+		w.lag(false)
+	})
+}
+
+// A cluster that was restored to an earlier state has lost what was written since. What
+// is remembered of that goes, too, or else every write would be based on it.
+func TestRestoredCluster(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.start()
+		key := w.create(app("it"))
+		w.wait(settled)
+		before := get[api.Object](t, w.cluster, key)
+		w.annotate(key, "once more")
+		w.wait(settled)
+		w.written()
+		w.restore(key, before)
+		w.wait(settled)
+		runs := w.apps.count("it")
+		w.delete(key)
+		w.wait(settled)
+		if w.exists(key) {
+			t.Error("the object is held")
+		}
+		w.wantWrites("finalizers " + key.String())
+		if runs != 3 {
+			t.Errorf("%d runs, want one for the state that was restored", runs)
 		}
 	})
 }

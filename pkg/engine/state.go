@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 )
@@ -110,15 +112,21 @@ func (t *table) references(key Key) []reconcilers.Ref {
 }
 
 // newer returns whichever of two versions of an object the server stored
-// later. Versions of one kind can be compared as numbers (KEP-5504).
+// later.
 func newer(cached, latest api.Object) api.Object {
-	if latest == nil || cached.GetUID() != latest.GetUID() {
-		return cached
+	if latest != nil && older(cached, latest) {
+		return latest
 	}
-	a, errA := strconv.ParseUint(cached.GetResourceVersion(), 10, 64)
-	b, errB := strconv.ParseUint(latest.GetResourceVersion(), 10, 64)
-	if errA != nil || errB != nil || a >= b {
-		return cached
+	return cached
+}
+
+// older says that a is an earlier version of the object that b is. Versions of one
+// kind can be compared as numbers (KEP-5504).
+func older(a, b metav1.Object) bool {
+	if a.GetUID() != b.GetUID() {
+		return false
 	}
-	return latest
+	va, errA := strconv.ParseUint(a.GetResourceVersion(), 10, 64)
+	vb, errB := strconv.ParseUint(b.GetResourceVersion(), 10, 64)
+	return errA == nil && errB == nil && va < vb
 }

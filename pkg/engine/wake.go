@@ -57,6 +57,11 @@ func (e *Engine) changed(kind schema.GroupKind, old, obj metav1.Object) {
 		if old != nil && old.GetUID() != obj.GetUID() {
 			e.remember(key, old) // its deletion was missed
 		}
+		if old != nil && older(obj, old) {
+			// The cluster was restored to an earlier state. What we wrote since is lost.
+			e.table.with(key, func(s *state) { s.latest = nil })
+			e.Wake(key)
+		}
 		if o, ok := obj.(api.Object); ok {
 			e.know(key, plugin, o)
 		}

@@ -60,7 +60,7 @@ func (e *Engine) act(ctx context.Context, p reconcilers.Plugin, key Key) (after 
 	r := &run{engine: e, plugin: p, key: key, log: log}
 	defer func() {
 		if p := recover(); p != nil {
-			after = r.excuse(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "look after the object")
+			after = r.excuse(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "look after the object")
 		}
 	}()
 	if held := e.Ledger.hold(key); held > 0 {
@@ -108,7 +108,7 @@ func (r *run) drive(ctx context.Context) time.Duration {
 			return r.rest(ctx)
 		}
 		if err := r.claim(ctx); err != nil {
-			return r.excuse(err, "add the finalizer")
+			return r.excuse(ctx, err, "add the finalizer")
 		}
 		after, again := r.reconcile(ctx)
 		if !again {
@@ -155,7 +155,7 @@ func (r *run) reconcile(ctx context.Context) (after time.Duration, again bool) {
 	r.report(end, time.Since(started))
 	changed, err := r.save(ctx, work)
 	if err != nil {
-		return r.excuse(err, "save the status"), false
+		return r.excuse(ctx, err, "save the status"), false
 	}
 	e.table.with(r.key, func(s *state) {
 		s.failures, s.cold = v.failures, v.cold
@@ -205,11 +205,12 @@ func (e *Engine) follow(key Key, cold, ok bool) {
 
 // excuse logs a failed write and returns the delay before the next try.
 // Conflicts and objects that went away meanwhile are nobody's fault.
-func (r *run) excuse(err error, doing string) time.Duration {
+func (r *run) excuse(ctx context.Context, err error, doing string) time.Duration {
 	switch {
 	case apierrors.IsNotFound(err):
-		return never // its deletion will be told
+		return r.engine.Timing.MaxRetry // its deletion will be told before that
 	case apierrors.IsConflict(err):
+		r.reread(ctx)
 		return r.engine.Timing.MinRetry
 	case errors.Is(err, context.Canceled):
 		return never // shutting down
