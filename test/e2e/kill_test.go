@@ -197,22 +197,3 @@ func TestKilledInUpgradeWithPrune(t *testing.T) {
 		})
 	}
 }
-
-// A deletion of 20 objects makes 21 writes: the objects, and the finalizer.
-func TestKilledInDeletion(t *testing.T) {
-	t.Parallel()
-	for _, m := range []moment{{1, false}, {1, true}, {10, true}, {20, true}, {21, false}, {21, true}} {
-		t.Run(m.String(), func(t *testing.T) {
-			w := newOwnWorld(t, manyObjects(0, 20, "1"))
-			w.install()
-			w.start()
-			w.ready("app")
-			killed := w.killAt(m)
-			w.delete(harness.Kustomized, "app")
-			w.dies(killed)
-			w.noOrphans()
-			w.start()
-			w.deletesAll()
-		})
-	}
-}

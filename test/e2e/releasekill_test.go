@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,6 +46,12 @@ func chartWithHooks(version, word string) files {
 func (w *ownWorld) release(spec string) {
 	w.t.Helper()
 	w.source("repo", "url: "+w.git.RepoURL(w.repo))
+	w.helmRelease(spec)
+}
+
+// helmRelease creates the HelmRelease "web" of the chart in the source "repo".
+func (w *ownWorld) helmRelease(spec string) {
+	w.t.Helper()
 	w.create(w.manifest("helm.toolkit.fluxcd.io/v2", "HelmRelease", "web",
 		"chart: {metadata: {labels: "+w.labels+"}, spec: {chart: chart, sourceRef: {kind: GitRepository, name: repo}}}\ninterval: 10m\n"+spec))
 }
@@ -119,7 +124,7 @@ func TestKilledInRelease(t *testing.T) {
 			killed := w.killAt(m)
 			w.release("")
 			w.start()
-			if w.diesOr(killed, harness.Ready) {
+			if w.diesOr(killed, api.HelmReleaseGVR, "web", harness.Ready) {
 				w.start()
 			}
 			obj := w.released("1.0.0")
@@ -150,7 +155,7 @@ func TestKilledInUpgradeOfRelease(t *testing.T) {
 			since := w.mark()
 			killed := w.killAt(m)
 			w.request(harness.Sources, "repo")
-			if w.diesOr(killed, releasedAt("2.0.0")) {
+			if w.diesOr(killed, api.HelmReleaseGVR, "web", releasedAt("2.0.0")) {
 				w.start()
 			}
 			obj := w.released("2.0.0")
@@ -167,29 +172,4 @@ func releasedAt(version string) is {
 	return func(obj *unstructured.Unstructured) bool {
 		return harness.Ready(obj) && field(obj, "status", "lastAttemptedRevision") == version
 	}
-}
-
-// diesOr waits until the daemon was killed, or "web" is as end says, and returns which.
-func (w *ownWorld) diesOr(killed <-chan struct{}, end is) (died bool) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-	defer cancel()
-	go func() {
-		select {
-		case <-killed:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	_, err := w.Wait(ctx, api.HelmReleaseGVR, w.namespace, "web", end)
-	select {
-	case <-killed:
-		w.gate.watch(nil, nil)
-		return true
-	default:
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return false
 }
