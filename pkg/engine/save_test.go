@@ -11,6 +11,7 @@ import (
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -129,6 +130,23 @@ func TestFailedWrites(t *testing.T) {
 		w.wait(2 * time.Second)
 		w.wantConditions(key, map[string]string{"Ready": "True Succeeded: done"})
 		w.wantRuns(map[string]int{"it": 4})
+	})
+}
+
+// An object whose status could not be written for a long time because the API server was
+// away runs soon after it is back.
+func TestFailedWritesForLong(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.config.Timing.MaxRetry = 15 * time.Minute
+		w.before = func(string, Key) error { return apierrors.NewServiceUnavailable("no leader") }
+		w.start()
+		key := w.create(repository("it"))
+		w.wait(time.Hour)
+		w.mu.Lock()
+		w.before = nil
+		w.mu.Unlock()
+		w.wait(slowestUnwell)
+		w.wantConditions(key, map[string]string{"Ready": "True Succeeded: done"})
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/api/conditions"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -68,7 +69,7 @@ func (s settlement) judge(end ending, o reconcilers.Options) verdict {
 		return s.waiting(waiting)
 	}
 	if failed, ok := errors.AsType[*fault.FailedError](end.err); ok {
-		v := s.failed(failed.Reason, end.err, failed.Backoff)
+		v := s.failed(failed.Reason, end.err, failed.Backoff, o)
 		v.after = max(v.after, failed.NotBefore)
 		if failed.After > 0 {
 			v.after = s.timing.jittered(failed.After)
@@ -78,7 +79,7 @@ func (s settlement) judge(end ending, o reconcilers.Options) verdict {
 	}
 	switch {
 	case end.err != nil:
-		return s.failed(o.FailureReason, end.err, true)
+		return s.failed(o.FailureReason, end.err, true, o)
 	case end.result.Again:
 		return s.again(end.result)
 	default:
@@ -177,16 +178,17 @@ func (s settlement) readyForThisGeneration() bool {
 		conditions.IsTrue(s.obj.GetConditions(), api.ConditionReady)
 }
 
-func (s settlement) failed(reason string, err error, backoff bool) verdict {
+func (s settlement) failed(reason string, err error, backoff bool, o reconcilers.Options) verdict {
 	s.setReady(metav1.ConditionFalse, reason, err.Error())
 	s.set(api.ConditionReconciling, metav1.ConditionTrue, api.ReasonProgressingWithRetry, err.Error())
 	s.drop(api.ConditionStalled)
 	v := verdict{
-		after:    s.obj.GetRetryInterval(),
-		failures: s.failures + 1,
-		fact:     &events.Fact{Severity: events.Error, Reason: reason, Message: err.Error()},
+		after: s.obj.GetRetryInterval(),
+		fact:  &events.Fact{Severity: events.Error, Reason: reason, Message: err.Error()},
 	}
-	switch delay := s.timing.backoff(v.failures); {
+	var delay time.Duration
+	v.failures, delay = s.timing.fail(s.failures, backoff && o.AsksServerOnly && kube.Unwell(err))
+	switch {
 	case v.after <= 0:
 		v.after = delay
 	case backoff:
@@ -207,6 +209,21 @@ func (s settlement) interval() time.Duration {
 // jittered returns d, somewhat shorter or longer.
 func (t Timing) jittered(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (1 + t.Jitter*(2*rand.Float64()-1)))
+}
+
+// slowestUnwell bounds the delay after a failure that is not about the object but about
+// the state that the API server is in. Such failures meet all objects alike, which would
+// otherwise be as far behind, once it is well, as it was ill.
+const slowestUnwell = 30 * time.Second
+
+// fail counts one more failed run in a row and returns the delay after it. Failures of the
+// API server count until the delay is as long as they may make it.
+func (t Timing) fail(failures int, unwell bool) (count int, delay time.Duration) {
+	delay = t.backoff(failures + 1)
+	if unwell && delay > slowestUnwell {
+		return failures, slowestUnwell
+	}
+	return failures + 1, delay
 }
 
 // backoff returns the delay after the given number of failures in a row.

@@ -10,6 +10,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/fault"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -269,6 +270,39 @@ func TestBackoff(t *testing.T) {
 		if got := timing.backoff(failures); got != want {
 			t.Errorf("after %d failures: %s, want %s", failures, got, want)
 		}
+	}
+}
+
+// However long the API server was ill, it is not long after that until an object runs. What
+// is wrong for other reasons, and an error of the network on the way to others, may be
+// wrong for longer.
+func TestBackoffWhileTheServerIsUnwell(t *testing.T) {
+	timing := Timing{MinRetry: time.Second, MaxRetry: 15 * time.Minute}
+	away := apierrors.NewServiceUnavailable("etcd has no leader")
+	tests := map[string]struct {
+		err        error
+		onlyServer bool
+		failures   int
+		after      time.Duration
+		count      int
+	}{
+		"at first":                {fault.Backoff("StateError", away), true, 2, 4 * time.Second, 3},
+		"for a while":             {fault.Backoff("StateError", away), true, 5, 30 * time.Second, 5},
+		"not classified":          {away, true, 5, 30 * time.Second, 5},
+		"after other failures":    {fault.Backoff("StateError", away), true, 9, 30 * time.Second, 9},
+		"something else":          {fault.Backoff("StateError", errBroken), true, 5, 32 * time.Second, 6},
+		"on the way to who knows": {fault.Backoff("StateError", away), false, 5, 32 * time.Second, 6},
+		"as the object says":      {fault.Failed("BuildFailed", away), true, 5, 10 * time.Minute, 6},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			obj := app("it")
+			obj.Spec.RetryInterval = &metav1.Duration{Duration: 10 * time.Minute}
+			v := settle(obj, ending{err: test.err}, reconcilers.Options{AsksServerOnly: test.onlyServer}, timing, test.failures, today)
+			if v.after != test.after || v.failures != test.count {
+				t.Errorf("after %s, %d failures; want %s, %d", v.after, v.failures, test.after, test.count)
+			}
+		})
 	}
 }
 

@@ -215,9 +215,8 @@ func (r *run) excuse(ctx context.Context, err error, doing string) time.Duration
 	case errors.Is(err, context.Canceled):
 		return never // shutting down
 	}
-	failures := 0
-	r.engine.table.with(r.key, func(s *state) { s.failures++; failures = s.failures })
-	after := r.engine.Timing.backoff(failures)
+	var after time.Duration
+	r.engine.table.with(r.key, func(s *state) { s.failures, after = r.engine.Timing.fail(s.failures, kube.Unwell(err)) })
 	r.log.Error(err, "cannot "+doing, "retry", after.String())
 	return after
 }

@@ -31,6 +31,9 @@ type Options struct {
 	Controller string
 	// Manager is the field manager of status and finalizer writes.
 	Manager string
+	// AsksServerOnly says that the kind asks nobody but API servers, so that an error of
+	// the network is one of the way there.
+	AsksServerOnly bool
 	// FailureReason is the Ready reason of an error that was not classified.
 	FailureReason string
 }

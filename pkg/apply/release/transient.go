@@ -3,17 +3,18 @@ package release
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/fluxd/fluxd/pkg/kube"
 )
 
-// transient says whether an error is about the state in which the API server or the
-// way to it is, and nothing else. An action does not fail by it; it goes on later.
-// That the API server forbids something, or that a webhook fails, is an answer.
+// transient says whether an error is about the state in which the API server, its
+// storage or the way to it is, and nothing else. An action does not fail by it; it goes
+// on later. That the API server forbids something, or that a webhook fails, is an answer.
 func transient(err error) bool {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		all := many.Unwrap()
@@ -23,14 +24,13 @@ func transient(err error) bool {
 	case nil:
 		return false
 	case apierrors.APIStatus:
-		return apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
-			apierrors.IsServiceUnavailable(err)
+		return kube.UnwellStatus(e.Status())
 	case net.Error:
 		return true
 	case interface{ Unwrap() error }:
 		return transient(e.Unwrap())
 	}
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled)
+	return kube.Interrupted(err) || errors.Is(err, context.Canceled)
 }
 
 // patient returns err if it may pass and there is time for that, and otherwise the

@@ -93,7 +93,7 @@ func Plugin(store *artifacts.Store, loaded *helm.Charts, renderer *helm.Renderer
 	return reconcilers.For(api.HelmReleaseGVK, r, reconcilers.Options{
 		Workers: o.Workers, Finalizer: true,
 		Controller: api.ComponentHelm, Manager: api.ManagerHelm,
-		FailureReason: api.ReasonReconcileError,
+		FailureReason: api.ReasonReconcileError, AsksServerOnly: true,
 	})
 }
 

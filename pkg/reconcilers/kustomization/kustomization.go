@@ -100,7 +100,7 @@ func Plugin(store *artifacts.Store, builder Builder, builds *render.Cache, appli
 	return reconcilers.For(api.KustomizationGVK, r, reconcilers.Options{
 		Workers: o.Workers, Finalizer: true,
 		Controller: api.ComponentKustomize, Manager: api.ManagerKustomizeStatus,
-		FailureReason: api.ReasonReconciliationFailed,
+		FailureReason: api.ReasonReconciliationFailed, AsksServerOnly: true,
 	})
 }
 

@@ -287,7 +287,7 @@ func TestPlugin(t *testing.T) {
 	w.want("kind", p.Kind(), api.KustomizationGVK)
 	w.want("options", p.Options(), reconcilers.Options{
 		Workers: 3, Finalizer: true, Controller: "kustomize-controller", Manager: "gotk-kustomize-controller",
-		FailureReason: "ReconciliationFailed",
+		FailureReason: "ReconciliationFailed", AsksServerOnly: true,
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/events"
 	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 )
 
@@ -68,7 +69,7 @@ func (p *pass) failed(reason string, err error) error {
 	if !again || p.moved || p.requested() {
 		p.record(reason)
 	}
-	if apply.Passing(err) {
+	if kube.Passing(err) {
 		return fault.Backoff(reason, err)
 	}
 	return fault.Failed(reason, err)
