@@ -108,6 +108,11 @@ func (p *pass) park(a action, step release.Step) error {
 // not answer. The next run goes on with it.
 func (p *pass) interrupted(a action, err error) error {
 	p.underway = true
+	return p.later(a, err)
+}
+
+// later ends the run with another one soon, for a reason that says nothing of the action.
+func (p *pass) later(a action, err error) error {
 	again := fault.Backoff(api.ReasonReconcileError, err)
 	if a.class() != releasing {
 		return p.summed(again)

@@ -11,6 +11,7 @@ import (
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/events"
+	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 )
 
@@ -187,10 +188,14 @@ func (p *pass) unlocked(before *sighting, step release.Step) {
 }
 
 // unbegun takes in that an action could not begin: nothing was written. It is tried
-// again, and does not count against the retries.
+// again, and does not count against the retries. That the API server is unwell is no
+// failure of the release, and is not told as one.
 func (p *pass) unbegun(a action, before *sighting, err error) error {
 	if errors.Is(err, release.ErrMoved) || errors.Is(err, release.ErrPending) {
 		return p.failing(err) // somebody else was faster; the next run sees what they did
+	}
+	if kube.Unwell(err) {
+		return p.later(a, err)
 	}
 	latest := p.obj.Status.History.Latest()
 	step := release.Step{Failure: err}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/fluxd/fluxd/pkg/api"
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 	"github.com/fluxd/fluxd/pkg/apply/release"
@@ -96,14 +98,15 @@ func TestTraces(t *testing.T) {
 			w.storage.records[1].Status = "superseded"
 			w.hr.Status.History[0].Digest = seal(w.storage.records[1], w.hr.Status.History[0].OCIDigest).Digest
 		}), ready: "False/StateError"},
-		"storage that cannot be read":      {given: after(installed, func(w *world) { w.storage.unread = errBroken }), ready: "False/StateError"},
-		"an action that cannot begin":      {given: func(w *world) { w.storage.refused["install"] = errBroken }, log: "install, install, install, install, install, install", ready: "False/InstallFailed"},
-		"definitions that cannot be made":  {given: func(w *world) { w.push("1.0.0", definitions); w.storage.refused["definitions"] = errBroken }, ready: "False/InstallFailed"},
-		"definitions that take their time": {given: func(w *world) { w.push("1.0.0", definitions); w.storage.waits["definitions"] = 1 }, ready: "Unknown/Progressing"},
-		"tests":                            {spec: enableTests, given: func(w *world) { w.storage.tests = map[string]release.Phase{"a": "Succeeded"} }, log: "install, test", ready: "True/TestSucceeded"},
-		"no tests":                         {spec: enableTests, log: "install, test", ready: "True/TestSucceeded"},
-		"a test that fails":                {spec: enableTests, given: func(w *world) { w.storage.tests = map[string]release.Phase{"a": "Failed"} }, log: "install, test", ready: "False/TestFailed", stalled: "True/RetriesExceeded"},
-		"a test that fails, ignored":       {spec: func(o *v2.HelmRelease) { o.Spec.Test = &v2.Test{Enable: true, IgnoreFailures: true} }, given: func(w *world) { w.storage.tests = map[string]release.Phase{"a": "Failed"} }, log: "install, test", ready: "True/InstallSucceeded"},
+		"storage that cannot be read":                   {given: after(installed, func(w *world) { w.storage.unread = errBroken }), ready: "False/StateError"},
+		"an action that cannot begin":                   {given: func(w *world) { w.storage.refused["install"] = errBroken }, log: "install, install, install, install, install, install", ready: "False/InstallFailed"},
+		"an action that the API server has no time for": {given: func(w *world) { w.storage.refused["install"] = apierrors.NewTooManyRequests("slow down", 1) }, log: "install, install, install, install, install, install", ready: "Unknown/Progressing"},
+		"definitions that cannot be made":               {given: func(w *world) { w.push("1.0.0", definitions); w.storage.refused["definitions"] = errBroken }, ready: "False/InstallFailed"},
+		"definitions that take their time":              {given: func(w *world) { w.push("1.0.0", definitions); w.storage.waits["definitions"] = 1 }, ready: "Unknown/Progressing"},
+		"tests":                                         {spec: enableTests, given: func(w *world) { w.storage.tests = map[string]release.Phase{"a": "Succeeded"} }, log: "install, test", ready: "True/TestSucceeded"},
+		"no tests":                                      {spec: enableTests, log: "install, test", ready: "True/TestSucceeded"},
+		"a test that fails":                             {spec: enableTests, given: func(w *world) { w.storage.tests = map[string]release.Phase{"a": "Failed"} }, log: "install, test", ready: "False/TestFailed", stalled: "True/RetriesExceeded"},
+		"a test that fails, ignored":                    {spec: func(o *v2.HelmRelease) { o.Spec.Test = &v2.Test{Enable: true, IgnoreFailures: true} }, given: func(w *world) { w.storage.tests = map[string]release.Phase{"a": "Failed"} }, log: "install, test", ready: "True/InstallSucceeded"},
 		"a test that fails, ignored by the install only": {
 			spec: func(o *v2.HelmRelease) {
 				enableTests(o)

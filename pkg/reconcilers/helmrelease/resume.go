@@ -11,6 +11,7 @@ import (
 	v2 "github.com/fluxd/fluxd/pkg/api/helm/v2"
 	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/fault"
+	"github.com/fluxd/fluxd/pkg/kube"
 	"github.com/fluxd/fluxd/pkg/reconcilers"
 )
 
@@ -85,6 +86,9 @@ func (p *pass) proceed(ctx context.Context, t release.Target, a action) error {
 	if errors.Is(err, release.ErrNothingUnderway) {
 		p.seen = nil
 		return nil
+	}
+	if kube.Unwell(err) && step.Action == "" {
+		return p.interrupted(a, err)
 	}
 	if err == nil && step.Done && (a == install || a == upgrade || a == rollback) {
 		// What was written before the process died is not among what was observed.
