@@ -72,13 +72,17 @@ type Clients struct {
 	codec  codec
 }
 
-// NewClients opens the connections that config describes. No request is made.
+// NewClients opens the connections that config describes. No request is made. One that
+// is not answered is given up, and a watch does not go on behind what an API server that
+// was restored has lost.
 func NewClients(config *rest.Config, scheme *runtime.Scheme) (*Clients, error) {
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("set up the connection to %s: %w", config.Host, err)
 	}
-	return newClients(config, httpClient, scheme)
+	guarded := *httpClient // which may be that of all the process
+	guarded.Transport = deadline{newRewind(httpClient.Transport, time.Now)}
+	return newClients(config, &guarded, scheme)
 }
 
 func newClients(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme) (*Clients, error) {

@@ -2,7 +2,8 @@
 // to Kubernetes and nothing about what it says.
 //
 //   - [Clients] opens the connections: one HTTP client, shared by all.
-//     [Clients.As] acts as somebody else over the same connections.
+//     [Clients.As] acts as somebody else over the same connections. Requests that
+//     are swallowed end, and watches do not go on in a history that was undone.
 //   - [ParseKubeconfig] rebuilds what a tenant says of another cluster from what
 //     may be said, and [Remote] talks to it without trusting it.
 //   - [Cache] holds one shared informer per kind of ours, typed, without

@@ -27,13 +27,14 @@ type gate struct {
 	server     *http.Server
 	proxy      *httputil.ReverseProxy
 
-	mu     sync.Mutex // guards the fields below
-	shut   bool
-	count  int
-	writes []string
-	before func(n int) (pass bool)
-	after  func(n int)
-	conns  map[net.Conn]struct{}
+	mu      sync.Mutex // guards the fields below
+	shut    bool
+	trouble *trouble // nil if the API server answers every request itself
+	count   int
+	writes  []string
+	before  func(n int) (pass bool)
+	after   func(n int)
+	conns   map[net.Conn]struct{}
 }
 
 // newGate opens a gate and writes a kubeconfig that leads through it.
@@ -86,7 +87,22 @@ func (g *gate) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	if !open || before != nil && !before(n) {
 		panic(http.ErrAbortHandler)
 	}
-	g.proxy.ServeHTTP(rw, req.WithContext(context.WithValue(req.Context(), place{}, n)))
+	req = req.WithContext(context.WithValue(req.Context(), place{}, n))
+	g.mu.Lock()
+	trouble := g.trouble
+	g.mu.Unlock()
+	if trouble != nil {
+		trouble.serve(rw, req, g.proxy)
+		return
+	}
+	g.proxy.ServeHTTP(rw, req)
+}
+
+// disturb has answers go wrong from now on, or no more if trouble is nil.
+func (g *gate) disturb(trouble *trouble) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.trouble = trouble
 }
 
 // enter counts a request if it writes; n is 0 for others.
