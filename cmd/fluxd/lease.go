@@ -50,6 +50,11 @@ func (d *daemon) lead(ctx context.Context) error {
 		Namespace: o.namespace, Name: leaseName(ourLease, o.watchSelector), Identity: identity(),
 		Duration: o.leaseDuration, Renew: o.electionRenewDeadline, Retry: o.electionRetry,
 		Release: o.electionRelease,
+		// Ready is who waits for another one to end, and not who waits for an API server.
+		Waiting: func(string) { d.server.standby() },
+		Failing: func(err error) {
+			d.log.Error(err, "cannot take or renew the Lease; it is tried again", "lease", o.namespace+"/"+leaseName(ourLease, o.watchSelector))
+		},
 	}
 	work := d.work
 	if o.compatLeases {
@@ -57,7 +62,6 @@ func (d *daemon) lead(ctx context.Context) error {
 			work = d.holding(d.stockLease(own, component), work)
 		}
 	}
-	d.server.standby()
 	return d.holding(own, work)(ctx)
 }
 
@@ -69,7 +73,11 @@ func (d *daemon) stockLease(own kube.LeaseOptions, component string) kube.LeaseO
 	own.Identity = holderPrefix + own.Identity
 	own.Duration, own.Renew, own.Every = 5*time.Minute, 4*time.Minute, 100*time.Second
 	own.Predecessor = func(holder string) bool { return strings.HasPrefix(holder, holderPrefix) }
+	own.Failing = func(err error) {
+		d.log.Error(err, "cannot take or renew a Lease of a Flux controller; it is tried again", "lease", own.Namespace+"/"+own.Name)
+	}
 	own.Waiting = func(holder string) {
+		d.server.standby()
 		d.log.Info("waiting for a Flux controller that is still running to give its Lease back",
 			"lease", own.Namespace+"/"+own.Name, "holder", holder)
 	}

@@ -75,8 +75,8 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// standby makes the process ready although it does not work: it waits for the
-// Lease that another holds.
+// standby makes the process ready although it does not work: it has found a Lease that
+// another holds, and waits for it.
 func (s *server) standby() { s.ready.Store(true) }
 
 // readyAfter makes the process ready once listed is closed.

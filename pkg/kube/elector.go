@@ -32,6 +32,9 @@ type LeaseOptions struct {
 	// Waiting is told who holds the Lease that is waited for, once for each
 	// holder. It may be nil.
 	Waiting func(holder string)
+	// Failing is told why the Lease could be neither taken nor renewed, now and then
+	// while that lasts. It may be nil.
+	Failing func(err error)
 	// Release gives the Lease back at the end, so that the next one need not
 	// wait for it to expire.
 	Release bool
@@ -48,7 +51,12 @@ type Elector struct {
 	seen   lease     // the record as last read
 	seenAt time.Time // when it last changed, by our clock
 	told   string    // the holder that Waiting was told
+	failed time.Time // when Failing was told; zero if all is well
 }
+
+// tellEvery is how often a failure is told that lasts. Its text may be another one each
+// time, as that of a certificate which is not valid yet.
+const tellEvery = time.Minute
 
 type lease struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -156,10 +164,10 @@ func (e *Elector) tryFor(ctx context.Context, limit time.Duration) bool {
 	defer cancel()
 	current, err := e.read(ctx)
 	if apierrors.IsNotFound(err) {
-		return e.create(ctx)
+		return e.done(e.create(ctx))
 	}
 	if err != nil {
-		return false
+		return e.done(err)
 	}
 	now := e.clock.Now()
 	if current.ResourceVersion != e.seen.ResourceVersion {
@@ -167,6 +175,7 @@ func (e *Elector) tryFor(ctx context.Context, limit time.Duration) bool {
 	}
 	holder := current.Spec.HolderIdentity
 	if e.mustWait(current.Spec, now) {
+		e.failed = time.Time{}
 		e.tell(holder)
 		return false
 	}
@@ -178,7 +187,22 @@ func (e *Elector) tryFor(ctx context.Context, limit time.Duration) bool {
 	next.Spec.HolderIdentity = e.options.Identity
 	next.Spec.LeaseDurationSeconds = int(e.options.Duration.Seconds())
 	next.Spec.RenewTime = metav1.NewMicroTime(now)
-	return e.write(ctx, next)
+	return e.done(e.write(ctx, next))
+}
+
+// done says whether a write or a read went well, and tells if not. That somebody else was
+// faster is no failure.
+func (e *Elector) done(err error) bool {
+	now := e.clock.Now()
+	switch {
+	case err == nil:
+		e.failed = time.Time{}
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), e.options.Failing == nil:
+	case e.failed.IsZero(), now.Sub(e.failed) >= tellEvery:
+		e.failed = now
+		e.options.Failing(err)
+	}
+	return err == nil
 }
 
 // mustWait says whether somebody else holds the Lease and may be alive.
@@ -208,7 +232,7 @@ func (e *Elector) read(ctx context.Context) (lease, error) {
 	return l, json.Unmarshal(body, &l)
 }
 
-func (e *Elector) create(ctx context.Context) bool {
+func (e *Elector) create(ctx context.Context) error {
 	now := metav1.NewMicroTime(e.clock.Now())
 	l := lease{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"},
@@ -222,19 +246,19 @@ func (e *Elector) create(ctx context.Context) bool {
 	}
 	body, err := json.Marshal(l)
 	if err != nil {
-		return false
+		return err
 	}
-	return e.client.Post().Namespace(l.Namespace).Resource("leases").Body(body).Do(ctx).Error() == nil
+	return e.client.Post().Namespace(l.Namespace).Resource("leases").Body(body).Do(ctx).Error()
 }
 
 // write replaces the Lease; the resourceVersion in it makes the server refuse
 // if somebody else was faster.
-func (e *Elector) write(ctx context.Context, l lease) bool {
+func (e *Elector) write(ctx context.Context, l lease) error {
 	body, err := json.Marshal(l)
 	if err != nil {
-		return false
+		return err
 	}
-	return e.client.Put().Namespace(l.Namespace).Resource("leases").Name(l.Name).Body(body).Do(ctx).Error() == nil
+	return e.client.Put().Namespace(l.Namespace).Resource("leases").Name(l.Name).Body(body).Do(ctx).Error()
 }
 
 // release gives the Lease back if it is still ours.
@@ -248,5 +272,5 @@ func (e *Elector) release() {
 	current.Spec.HolderIdentity = ""
 	current.Spec.LeaseDurationSeconds = 1
 	current.Spec.RenewTime = metav1.NewMicroTime(e.clock.Now())
-	e.write(ctx, current)
+	_ = e.write(ctx, current) // else it runs out
 }

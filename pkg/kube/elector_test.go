@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 )
@@ -231,6 +232,42 @@ func TestLongLease(t *testing.T) {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
+// While the Lease cannot be had, why is told now and then, and not at every try.
+func TestFailingIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.refuseAll(true)
+		e := newTestElector(t, s, "a")
+		var told []error
+		e.options.Failing = func(err error) { told = append(told, err) }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		leads := false
+		go func() {
+			done <- e.Lead(ctx, func(ctx context.Context) error { leads = true; <-ctx.Done(); return nil })
+		}()
+		pass(3*time.Minute - time.Second)
+		if len(told) != 3 || !apierrors.IsServiceUnavailable(told[0]) {
+			t.Errorf("told in three minutes: %v", told)
+		}
+		s.refuseAll(false)
+		pass(time.Minute)
+		if !leads || len(told) != 3 {
+			t.Errorf("leads: %t, told of %d failures", leads, len(told))
+		}
+		s.refuseAll(true)
+		pass(6 * time.Second)
+		if len(told) != 4 {
+			t.Errorf("a renewal that fails was told %d times", len(told)-3)
+		}
+		s.refuseAll(false)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }
