@@ -23,6 +23,9 @@ func (p *pass) begin(context.Context) error {
 
 // converge compares and acts until there is nothing more to do for now.
 func (p *pass) converge(ctx context.Context) error {
+	if err := p.resumeLate(ctx); err != nil {
+		return err
+	}
 	for {
 		s, err := p.observe(ctx)
 		if err != nil {
@@ -38,6 +41,9 @@ func (p *pass) converge(ctx context.Context) error {
 			return p.stall(d.err)
 		case d.action == nothing:
 			return p.done()
+		case p.course.repeats(d.action) && p.outpaced():
+			p.course = p.courses.renew(p.owner())
+			return p.announce(d.action)
 		case p.course.repeats(d.action):
 			return p.goOn(p.policy.refuse(p.obj))
 		case p.unannounced(d.action):
@@ -85,11 +91,16 @@ func (p *pass) observe(ctx context.Context) (situation, error) {
 			}
 		}
 	}
+	return situation{}, p.unknown(ctx, err)
+}
+
+// unknown ends the run because nobody knows what the release is.
+func (p *pass) unknown(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return situation{}, ctx.Err()
+		return ctx.Err()
 	}
 	//lint:ignore ST1005 the text is what people and tools know
-	return situation{}, fault.Backoff(api.ReasonStateError, fmt.Errorf("Could not determine release state: %w", err))
+	return fault.Backoff(api.ReasonStateError, fmt.Errorf("Could not determine release state: %w", err))
 }
 
 // verified makes an upgrade of a rollback whose target is not as it was.

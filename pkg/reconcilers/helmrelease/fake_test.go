@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/fluxd/fluxd/pkg/apply"
 	"github.com/fluxd/fluxd/pkg/apply/release"
 	"github.com/fluxd/fluxd/pkg/forecast"
@@ -28,6 +30,8 @@ type storage struct {
 	drift []release.Drift
 	// unread fails every look at the storage.
 	unread error
+	// missed fails as many looks at the last record.
+	missed int
 	log    []string // actions that began or went on
 
 	begun   *begun
@@ -68,6 +72,10 @@ func seal(o *release.Observation, oci string) *release.Observation {
 
 func (s *storage) Last(_ context.Context, t release.Target, tag release.Tag) (*release.Observation, error) {
 	s.targets = append(s.targets, t)
+	if s.missed > 0 {
+		s.missed--
+		return nil, apierrors.NewServiceUnavailable("no leader")
+	}
 	last := s.last()
 	if s.unread != nil || last == nil || last.Name != t.Name {
 		return nil, s.unread

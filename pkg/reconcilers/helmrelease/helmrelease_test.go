@@ -221,6 +221,36 @@ func TestEditWhileWaiting(t *testing.T) {
 	w.want("Ready", w.ready(), "True/UpgradeSucceeded")
 }
 
+// An action that is under way is not given up because its record could not be read for a
+// moment.
+func TestRecordThatIsNotReadAtOnce(t *testing.T) {
+	for name, missed := range map[string]int{"once": 1, "twice": 2} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.storage.waits["install"] = 1
+			_ = w.run(0)
+			w.storage.missed = missed
+			_ = w.run(missed)
+			w.want("actions", w.storage.log, []string{"install", "continue install"})
+			w.want("Ready", w.ready(), "True/InstallSucceeded")
+		})
+	}
+}
+
+// What is new by the time that an action ends is released at once, and not after a delay
+// that grows.
+func TestOutpaced(t *testing.T) {
+	w := newWorld(t)
+	w.storage.waits["install"] = 1
+	_ = w.run(0)
+	w.push("1.1.0", nil)
+	if err := w.run(0); err != nil {
+		t.Error(err)
+	}
+	w.want("actions", w.storage.log, []string{"install", "continue install", "upgrade"})
+	w.want("Ready", w.ready(), "True/UpgradeSucceeded")
+}
+
 // A record that somebody has changed while it was pending is not gone on with: what it
 // holds would be applied.
 func TestForgedRecord(t *testing.T) {

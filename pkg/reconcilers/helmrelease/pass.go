@@ -44,6 +44,10 @@ type pass struct {
 	// seen is the last record, once it has been read and as long as nothing was done
 	// since.
 	seen *sighting
+	// resumed says that the last record was looked at for an action of ours that is under
+	// way. begun is what was wanted when that began which has ended since, nil if none has.
+	resumed bool
+	begun   *attempt
 	// acted says that something was done with the release in this run.
 	acted bool
 	// warnings are what is to be told beside the outcome of an action.

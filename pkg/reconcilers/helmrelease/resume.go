@@ -51,7 +51,14 @@ func (p *pass) resume(ctx context.Context) error {
 	}
 	t := p.presentTarget()
 	last, err := p.look(ctx, t)
-	if err != nil || last == nil {
+	switch {
+	case kube.Unwell(err):
+		return p.unknown(ctx, err) // what comes next would take an action of ours for somebody else's
+	case err != nil:
+		return ctx.Err()
+	}
+	p.resumed = true
+	if last == nil {
 		return ctx.Err()
 	}
 	a, mine := actionOf(p.obj, last.Attempt)
@@ -64,6 +71,18 @@ func (p *pass) resume(ctx context.Context) error {
 		return p.adopt(ctx, t, a, last)
 	}
 	return nil
+}
+
+// resumeLate is resume where the record could not be read before: an action of ours that
+// is under way is not to be taken for that of somebody else.
+func (p *pass) resumeLate(ctx context.Context) error {
+	if p.resumed {
+		return nil
+	}
+	if _, err := p.look(ctx, p.wantedTarget()); err != nil {
+		return p.unknown(ctx, err)
+	}
+	return p.resume(ctx)
 }
 
 // forged says whether a record that is pending is not the one that was left so: what it
@@ -97,7 +116,9 @@ func (p *pass) proceed(ctx context.Context, t release.Target, a action) error {
 			step.Observed = append(older, step.Observed...)
 		}
 	}
+	begun := attemptOf(p.obj)
 	if end := p.advance(ctx, a, step, err); end != nil || cause == nil || !errors.Is(step.Failure, cause) {
+		p.begun = &begun
 		return end
 	}
 	p.course = p.courses.renew(p.owner())
@@ -105,6 +126,25 @@ func (p *pass) proceed(ctx context.Context, t release.Target, a action) error {
 		Again: true, Progress: cause.Error(),
 		Summary: &fault.Summary{Status: "False", Reason: api.ReasonHealthCheckCanceled, Message: cause.Error()},
 	}}
+}
+
+// attempt is what was wanted when an action began.
+type attempt struct {
+	generation                     int64
+	revision, digest, configDigest string
+}
+
+func attemptOf(obj *v2.HelmRelease) attempt {
+	s := obj.Status
+	return attempt{s.LastAttemptedGeneration, s.LastAttemptedRevision, s.LastAttemptedRevisionDigest, s.LastAttemptedConfigDigest}
+}
+
+// outpaced says, once, that an action which was gone on with in this run had begun for
+// something else than what is wanted now: to act again is to go on, and no repetition.
+func (p *pass) outpaced() bool {
+	begun := p.begun
+	p.begun = nil
+	return begun != nil && *begun != attemptOf(p.obj)
 }
 
 // news returns why it makes no sense to wait for the health of what an action has
