@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,7 +44,9 @@ func (r *run) save(ctx context.Context, work api.Object) (changed bool, err erro
 }
 
 // rebase reads the object live after a conflict and keeps the conditions that
-// others have set in the meantime.
+// others have set in the meantime. An object of an earlier version is one of a cluster that
+// was restored: what work says was computed from what never was, such as an inventory
+// without what has come back, and must not be kept.
 func (r *run) rebase(ctx context.Context, work api.Object) error {
 	live, err := r.engine.Writer.Get(ctx, r.target(r.base))
 	if err != nil {
@@ -51,6 +54,10 @@ func (r *run) rebase(ctx context.Context, work api.Object) error {
 	}
 	if live == nil || live.GetUID() != r.base.GetUID() {
 		return apierrors.NewNotFound(api.SourceV1.WithResource(r.key.Kind).GroupResource(), r.key.Name)
+	}
+	if older(live, r.base) {
+		return apierrors.NewConflict(api.SourceV1.WithResource(r.key.Kind).GroupResource(), r.key.Name,
+			errors.New("the cluster was restored to an earlier state while the object ran"))
 	}
 	work.SetConditions(adopt(work.GetConditions(), r.base.GetConditions(), live.GetConditions()))
 	r.base = live

@@ -257,3 +257,34 @@ func TestRestoredCluster(t *testing.T) {
 		}
 	})
 }
+
+// A run that began before a restore and ends behind it, or does not know of it yet, writes
+// nothing of what it has computed from the state that was undone.
+func TestRestoredDuringARun(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.apps.do = func(_ context.Context, o *kustomizev1.Kustomization) (reconcilers.Result, error) {
+			o.Status.LastAppliedRevision += "x"
+			return reconcilers.Result{Reason: "Succeeded", Message: "done"}, nil
+		}
+		w.start()
+		key := w.create(app("it"))
+		w.wait(settled)
+		before := get[api.Object](t, w.cluster, key)
+		w.annotate(key, "once more")
+		w.wait(settled)
+		w.annotate(key, "and once more")
+		w.wait(settled)
+		w.lag(true)
+		w.restore(key, before)
+		w.engine.Wake(key)
+		w.wait(time.Minute)
+		if got := get[*kustomizev1.Kustomization](t, w.cluster, key).Status.LastAppliedRevision; got != "x" {
+			t.Errorf("the status was written on the base of what was undone: %s", got)
+		}
+		w.lag(false)
+		w.wait(time.Minute)
+		if got := get[*kustomizev1.Kustomization](t, w.cluster, key).Status.LastAppliedRevision; got != "xx" {
+			t.Errorf("after the restore is known the status is %s, want xx", got)
+		}
+	})
+}
