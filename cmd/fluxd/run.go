@@ -80,6 +80,10 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 	if d.clients, err = kube.NewClients(config, scheme.New()); err != nil {
 		return nil, err
 	}
+	d.clients.Contact(
+		func(err error) { log.Error(err, "the API server cannot be reached; it is tried again") },
+		func() { log.Info("the API server can be reached again") },
+	)
 	if d.server, err = newServer(o, log); err != nil {
 		return nil, err
 	}

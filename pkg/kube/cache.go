@@ -59,8 +59,9 @@ func NewCache(c *Clients, resources []api.Resource, scope Scope) (*Cache, error)
 		unserved := &signal{c: make(chan struct{})}
 		lw := listWatch(client, r.Name.Resource, scope, unserved.give)
 		out.unserved[r.Kind.GroupKind()] = unserved
-		out.informers[r.Kind.GroupKind()] = cache.NewSharedIndexInformerWithOptions(lw, nil,
-			cache.SharedIndexInformerOptions{ObjectDescription: r.Kind.Kind})
+		informer := cache.NewSharedIndexInformerWithOptions(lw, nil, cache.SharedIndexInformerOptions{ObjectDescription: r.Kind.Kind})
+		quietly(informer)
+		out.informers[r.Kind.GroupKind()] = informer
 		out.order = append(out.order, r.Kind.GroupKind())
 	}
 	return out, nil
@@ -84,7 +85,7 @@ func listWatch(client rest.Interface, resource string, scope Scope, unserved fun
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.Watch = true
-			w, err := request(o).Watch(ctx)
+			w, err := patiently(ctx, o, func() (watch.Interface, error) { return request(o).Watch(ctx) })
 			if apierrors.IsNotFound(err) {
 				unserved()
 			}

@@ -70,6 +70,8 @@ type Clients struct {
 	config *rest.Config
 	http   *http.Client
 	codec  codec
+	// contact is nil for another cluster.
+	contact *contact
 }
 
 // NewClients opens the connections that config describes. No request is made. One that
@@ -80,9 +82,19 @@ func NewClients(config *rest.Config, scheme *runtime.Scheme) (*Clients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the connection to %s: %w", config.Host, err)
 	}
+	base := httpClient.Transport
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	reach := &contact{next: base, now: time.Now}
 	guarded := *httpClient // which may be that of all the process
-	guarded.Transport = deadline{newRewind(httpClient.Transport, time.Now)}
-	return newClients(config, &guarded, scheme)
+	guarded.Transport = deadline{newRewind(reach, time.Now)}
+	c, err := newClients(config, &guarded, scheme)
+	if err != nil {
+		return nil, err
+	}
+	c.contact = reach
+	return c, nil
 }
 
 func newClients(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme) (*Clients, error) {

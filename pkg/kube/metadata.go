@@ -89,11 +89,12 @@ func (m *Metadata) run(kind schema.GroupKind, resource schema.GroupVersionResour
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.LabelSelector = m.selector
-			return client.Watch(ctx, o)
+			return patiently(ctx, o, func() (watch.Interface, error) { return client.Watch(ctx, o) })
 		},
 	}
 	informer := cache.NewSharedIndexInformerWithOptions(lw, nil,
 		cache.SharedIndexInformerOptions{ObjectDescription: "metadata of " + kind.Kind})
+	quietly(informer)
 	_ = informer.SetTransform(strip) // fails only once started
 	tell := func(obj any) {
 		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {

@@ -44,9 +44,6 @@ const (
 )
 
 func newRewind(next http.RoundTripper, now func() time.Time) *rewind {
-	if next == nil {
-		next = http.DefaultTransport
-	}
 	return &rewind{next: next, now: now, due: map[string]time.Time{}}
 }
 
