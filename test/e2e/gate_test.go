@@ -27,14 +27,15 @@ type gate struct {
 	server     *http.Server
 	proxy      *httputil.ReverseProxy
 
-	mu      sync.Mutex // guards the fields below
-	shut    bool
-	trouble *trouble // nil if the API server answers every request itself
-	count   int
-	writes  []string
-	before  func(n int) (pass bool)
-	after   func(n int)
-	conns   map[net.Conn]struct{}
+	mu             sync.Mutex // guards the fields below
+	shut           bool
+	trouble        *trouble // nil if the API server answers every request itself
+	reads, watches int      // which are no writes, but tell what a restart costs
+	count          int
+	writes         []string
+	before         func(n int) (pass bool)
+	after          func(n int)
+	conns          map[net.Conn]struct{}
 }
 
 // newGate opens a gate and writes a kubeconfig that leads through it.
@@ -56,7 +57,7 @@ func newGate(t *testing.T) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gate{kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), conns: map[net.Conn]struct{}{}}
+	g := &gate{conns: map[net.Conn]struct{}{}}
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(upstream) },
 		ModifyResponse: g.answered,
@@ -67,15 +68,23 @@ func newGate(t *testing.T) *gate {
 	g.server = &http.Server{Handler: g, ConnState: g.connection}
 	go func() { _ = g.server.Serve(listener) }() // ends with Close
 	t.Cleanup(func() { _ = g.server.Close() })
+	g.kubeconfig = routeTo(t, &api.Cluster{Server: "http://" + listener.Addr().String()}, config.BearerToken)
+	return g
+}
+
+// routeTo writes a kubeconfig that leads to a server.
+func routeTo(t *testing.T, server *api.Cluster, token string) (path string) {
+	t.Helper()
 	route := api.NewConfig()
-	route.Clusters["gate"] = &api.Cluster{Server: "http://" + listener.Addr().String()}
-	route.AuthInfos["gate"] = &api.AuthInfo{Token: config.BearerToken}
+	route.Clusters["gate"] = server
+	route.AuthInfos["gate"] = &api.AuthInfo{Token: token}
 	route.Contexts["gate"] = &api.Context{Cluster: "gate", AuthInfo: "gate"}
 	route.CurrentContext = "gate"
-	if err := clientcmd.WriteToFile(*route, g.kubeconfig); err != nil {
+	path = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*route, path); err != nil {
 		t.Fatal(err)
 	}
-	return g
+	return path
 }
 
 // place is the key of a write's number in the context of its request.
@@ -109,8 +118,12 @@ func (g *gate) disturb(trouble *trouble) {
 func (g *gate) enter(req *http.Request) (n int, before func(int) bool, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.shut || !writes(req) {
-		return 0, nil, !g.shut
+	if g.shut {
+		return 0, nil, false
+	}
+	if !writes(req) {
+		g.note(req.URL.Query())
+		return 0, nil, true
 	}
 	g.count++
 	g.writes = append(g.writes, fmt.Sprintf("%s %s", req.Method, req.URL.Path))
@@ -161,6 +174,23 @@ func (g *gate) seen() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return append([]string{}, g.writes...)
+}
+
+// note counts a request that does not write. A watch that begins with a list is both.
+func (g *gate) note(query url.Values) {
+	if query.Get("watch") == "" || query.Get("sendInitialEvents") != "" {
+		g.reads++
+	}
+	if query.Get("watch") != "" {
+		g.watches++
+	}
+}
+
+// readsSoFar returns how many reads there were, and how many watches.
+func (g *gate) readsSoFar() (reads, watches int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.reads, g.watches
 }
 
 // close cuts every connection and takes no new one until it is opened.
