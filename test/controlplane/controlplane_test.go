@@ -121,6 +121,20 @@ func TestFaults(t *testing.T) {
 	if got := must(t, c, ctx, "get", "configmap", "kept", "-o=jsonpath={.data.a}"); got != "b" {
 		t.Errorf("after the faults the object holds %q, want b", got)
 	}
+
+	saved, err := c.SaveEtcd(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, c, ctx, "create", "configmap", "undone")
+	must(t, c, ctx, "delete", "configmap", "kept")
+	if err := c.RestoreEtcd(ctx, saved); err != nil {
+		t.Fatal(err)
+	}
+	must(t, c, ctx, "get", "configmap", "kept")
+	if output, err := c.Kubectl(ctx, "get", "configmap", "undone"); err == nil {
+		t.Errorf("an object is there that was created after what was restored: %s", output)
+	}
 }
 
 func TestAuditCountsByUser(t *testing.T) {
@@ -190,6 +204,8 @@ func TestStartOrUseTakesTheOnesGiven(t *testing.T) {
 		"RestartAPIServer": c.RestartAPIServer(t.Context()),
 		"StopEtcd":         c.StopEtcd(),
 		"StartEtcd":        c.StartEtcd(t.Context()),
+		"SaveEtcd":         second(c.SaveEtcd(t.Context())),
+		"RestoreEtcd":      c.RestoreEtcd(t.Context(), Snapshot{}),
 	} {
 		if err == nil {
 			t.Errorf("%s of a cluster that is not ours returned no error", name)
@@ -199,3 +215,5 @@ func TestStartOrUseTakesTheOnesGiven(t *testing.T) {
 		t.Errorf("Stop of a cluster that is not ours: %v", err)
 	}
 }
+
+func second[T any](_ T, err error) error { return err }

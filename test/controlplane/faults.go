@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -62,6 +64,47 @@ func (c *ControlPlane) StartEtcd(ctx context.Context) error {
 		return fmt.Errorf("wait for etcd: %w", err)
 	}
 	return nil
+}
+
+// Snapshot is what etcd held at some time.
+type Snapshot struct{ dir string }
+
+// SaveEtcd keeps what etcd holds for RestoreEtcd. Etcd is away for the time that this
+// takes.
+func (c *ControlPlane) SaveEtcd(ctx context.Context) (Snapshot, error) {
+	if err := c.end(etcd, grace); err != nil {
+		return Snapshot{}, err
+	}
+	dir, err := os.MkdirTemp(c.plan.dir, "snapshot-")
+	if err == nil {
+		err = os.CopyFS(filepath.Join(dir, "etcd"), os.DirFS(c.plan.etcdDir()))
+	}
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("save what etcd holds: %w", err)
+	}
+	return Snapshot{dir}, c.StartEtcd(ctx)
+}
+
+// RestoreEtcd ends the API server and etcd and starts them, and whoever is a client of
+// theirs, with what etcd held when s was saved, and with the versions of that time. It
+// returns when the API server is ready.
+func (c *ControlPlane) RestoreEtcd(ctx context.Context, s Snapshot) error {
+	for _, name := range []string{apiServer, etcd} {
+		if err := c.end(name, 0); err != nil {
+			return err
+		}
+	}
+	err := os.RemoveAll(c.plan.etcdDir())
+	if err == nil {
+		err = os.CopyFS(c.plan.etcdDir(), os.DirFS(filepath.Join(s.dir, "etcd")))
+	}
+	if err != nil {
+		return fmt.Errorf("restore what etcd held: %w", err)
+	}
+	if err := c.StartEtcd(ctx); err != nil {
+		return err
+	}
+	return c.StartAPIServer(ctx)
 }
 
 func (c *ControlPlane) etcdReady(ctx context.Context) error {

@@ -27,6 +27,7 @@ type plan struct {
 }
 
 func (p plan) file(name string) string { return filepath.Join(p.dir, name) }
+func (p plan) etcdDir() string         { return p.file("etcd") }
 func (p plan) etcdURL() string         { return fmt.Sprintf("http://127.0.0.1:%d", p.etcdPort) }
 func (p plan) server() string          { return fmt.Sprintf("https://127.0.0.1:%d", p.httpPort) }
 
@@ -56,7 +57,7 @@ func (p plan) etcd() []string {
 	peer := fmt.Sprintf("http://127.0.0.1:%d", p.peerPort)
 	return []string{
 		"--name=default",
-		"--data-dir=" + p.file("etcd"),
+		"--data-dir=" + p.etcdDir(),
 		"--listen-client-urls=" + p.etcdURL(), "--advertise-client-urls=" + p.etcdURL(),
 		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer,
 		"--initial-cluster=default=" + peer,

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,34 +131,66 @@ func TestNetworkLostInInstall(t *testing.T) {
 	w.exact(map[string]int{"1": 60})
 }
 
-// The API server crashes in the middle of an install and comes back. It is that of
-// all tests, so no other runs at the same time.
-func TestAPIServerRestartedUnderLoad(t *testing.T) {
-	w := makeOwnWorld(t, manyObjects(0, 100, "1"))
-	crashed := make(chan error)
-	w.gate.watch(func(n int) bool {
-		if n == 40 {
-			go func() { crashed <- w.KillAPIServer() }()
+// atWrite has something done once the daemon has made n more writes, and returns how that went.
+func (w *ownWorld) atWrite(n int, do func() error) error {
+	w.t.Helper()
+	done := make(chan error)
+	w.gate.watch(func(count int) bool {
+		if count == n {
+			go func() { done <- do() }()
 		}
 		return true
 	}, nil)
-	w.install("retryInterval: 1s") // a failure is tried again after the interval if not said otherwise
-	w.start()
-	if err := comes(w, crashed); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	err := comes(w, done)
+	w.gate.watch(nil, nil)
+	return err
+}
+
+// The API server crashes in the middle of the install of two dozen Kustomizations and a
+// dozen releases, and comes back, and so does etcd. They are those of all tests, so no
+// other runs at the same time. When all is quiet the API server crashes once more: nothing
+// is written for that, and drift is seen as before.
+func TestRestartsUnderLoad(t *testing.T) {
+	f := newFleet(makeOwnWorld(t, nil), 24, 12)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	if err := w.StartAPIServer(ctx); err != nil {
+	f.start()
+	f.install()
+	if err := f.atWrite(60, f.KillAPIServer); err != nil {
 		t.Fatal(err)
 	}
-	w.noOrphans()
-	w.waitFor(2*patience, harness.Kustomized, "app", harness.Ready)
-	w.exact(map[string]int{"1": 100})
-	w.patch(harness.ConfigMaps, "object-00", map[string]any{"metadata": map[string]any{"annotations": map[string]any{"key": "edited"}}})
-	w.waitFor(2*patience, harness.ConfigMaps, "object-00", harness.Field("1", "metadata", "annotations", "key"))
-	commit := w.commit(files{"app/object-01.yaml": "", "app/object-00.yaml": configMap("object-00", "2")})
-	w.request(harness.Sources, "repo")
-	w.applied("app", commit)
-	w.wait(serviceAccounts, "object-01", harness.Gone)
+	if err := f.StartAPIServer(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.atWrite(60, f.StopEtcd); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.StartEtcd(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f.converges(3 * time.Minute)
+	f.exact()
+
+	f.gate.watch(nil, nil)
+	reads, watches := f.gate.readsSoFar()
+	if err := f.KillAPIServer(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.StartAPIServer(ctx); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	f.patch(harness.ConfigMaps, "app-0-stays", map[string]any{"data": map[string]any{"key": "edited"}})
+	f.waitFor(2*patience, harness.ConfigMaps, "app-0-stays", data("key", "1"))
+	again, more := f.gate.readsSoFar()
+	t.Logf("drift was reverted %s after the API server was back; until then there were %d reads and %d watches",
+		time.Since(began).Round(time.Millisecond), again-reads, more-watches)
+	for _, write := range f.gate.seen() {
+		if !strings.HasSuffix(write, "/configmaps/app-0-stays") && !strings.HasSuffix(write, "/kustomizations/app-0/status") {
+			t.Errorf("a write for nothing: %s", write)
+		}
+	}
+	f.next()
+	f.converges(2 * patience)
+	f.exact()
 }

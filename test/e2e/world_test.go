@@ -53,6 +53,11 @@ func newWorld(t *testing.T, content files) *world {
 
 func makeWorld(t *testing.T, labels string, content files) *world {
 	t.Helper()
+	return makeWorldIn(t, cluster, labels, content)
+}
+
+func makeWorldIn(t *testing.T, cluster *harness.Cluster, labels string, content files) *world {
+	t.Helper()
 	name := namespaceOf(t)
 	w := &world{Cluster: cluster, t: t, namespace: name, labels: labels}
 	var err error
