@@ -19,6 +19,10 @@ import (
 // unanswered is after how long the API server is asked again that did not answer.
 const unanswered = 2 * time.Second
 
+// refusals is how often in a row the API server may forbid us to look before that counts:
+// one that has just started forbids everything until it has read who may what.
+const refusals = 10
+
 // learn sets the settings, by what the Deployments of Flux controllers say. It waits for
 // an API server that does not answer: without one there is nothing to do anyway, and to
 // go on without what they say could mean to go on without a lockdown.
@@ -28,12 +32,18 @@ func (d *daemon) learn(ctx context.Context) error {
 		return nil
 	}
 	cluster := &install.Cluster{Clients: d.clients}
+	refused := 0
 	for {
 		found, version, err := cluster.Controllers(ctx, d.options.namespace)
+		if apierrors.IsForbidden(err) {
+			refused++
+		} else {
+			refused = 0
+		}
 		switch {
 		case apierrors.IsForbidden(err) && d.own.preview:
 			return nil // whoever looks ahead may see less than the process that will act
-		case apierrors.IsForbidden(err):
+		case refused == refusals:
 			return fmt.Errorf("%w: the account needs the Role of deploy/, or what these are told, such as to lock tenants down, would not count; --compat-args=false says that it need not", err)
 		case err == nil:
 			d.heard, d.heardVersion = found, version

@@ -131,6 +131,11 @@ func (d *Daemon) Logs() []string {
 	return append([]string(nil), d.logs...)
 }
 
+// Probes asks the daemon whether it is alive and whether it is ready.
+func (d *Daemon) Probes() (alive, ready bool) {
+	return healthy("http://" + d.health + "/healthz"), healthy("http://" + d.health + "/readyz")
+}
+
 // Ready waits until the daemon says that it is.
 func (d *Daemon) Ready(ctx context.Context) error {
 	return d.await(ctx, func() bool { return healthy("http://" + d.health + "/readyz") })
