@@ -3,9 +3,11 @@ package install
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -140,15 +142,21 @@ func (u *removal) process(ctx context.Context, _ []unstructured.Unstructured) er
 func (u *removal) release(ctx context.Context, crds []unstructured.Unstructured) error {
 	u.progress.Step("taking the finalizers off")
 	for i := range crds {
-		gvr := kindOf(&crds[i])
-		items, err := u.list(ctx, gvr, "", "")
-		if err != nil {
+		if err := u.releaseAll(ctx, kindOf(&crds[i])); err != nil {
 			return err
 		}
-		for j := range items {
-			if err := u.releaseOne(ctx, gvr, &items[j]); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func (u *removal) releaseAll(ctx context.Context, gvr schema.GroupVersionResource) error {
+	items, err := u.list(ctx, gvr, "", "")
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		if err := u.releaseOne(ctx, gvr, &items[i]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -159,7 +167,8 @@ var finalizers = []string{api.Finalizer, "source.extensions.fluxcd.io/finalizer"
 
 func (u *removal) releaseOne(ctx context.Context, gvr schema.GroupVersionResource, obj *unstructured.Unstructured) error {
 	left := slices.DeleteFunc(obj.GetFinalizers(), func(f string) bool { return slices.Contains(finalizers, f) })
-	if len(left) == len(obj.GetFinalizers()) {
+	off := len(obj.GetFinalizers()) - len(left)
+	if suspended, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend"); off == 0 && (suspended || !claimed(gvr)) {
 		return nil
 	}
 	patch, err := json.Marshal(map[string]any{
@@ -172,8 +181,15 @@ func (u *removal) releaseOne(ctx context.Context, gvr schema.GroupVersionResourc
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("take the finalizers off %s: %w", name(obj), err)
 	}
-	u.progress.Done("%s finalizers removed", name(obj))
+	if off > 0 {
+		u.progress.Done("%s finalizers removed", name(obj))
+	}
 	return nil
+}
+
+// claimed says whether a process that has yet to see an object puts a finalizer on it.
+func claimed(gvr schema.GroupVersionResource) bool {
+	return gvr.Resource == api.KustomizationGVR.Resource || gvr.Resource == api.HelmReleaseGVR.Resource
 }
 
 // definitions deletes our kinds, and with them their objects.
@@ -188,11 +204,31 @@ func (u *removal) definitions(ctx context.Context, crds []unstructured.Unstructu
 		return nil
 	}
 	for i := range crds {
-		if err := u.gone(ctx, definitions, &crds[i]); err != nil {
+		if err := u.goneWithObjects(ctx, &crds[i]); err != nil {
 			return fmt.Errorf("%w: an object of it may have a finalizer of somebody else", err)
 		}
 	}
 	return nil
+}
+
+// regain is after how long a definition that does not go has its objects released once
+// more.
+const regain = 5 * time.Second
+
+// goneWithObjects waits until a definition is no more. A process that is still alive may
+// have had a write of a finalizer on its way, so that this is looked after meanwhile.
+func (u *removal) goneWithObjects(ctx context.Context, crd *unstructured.Unstructured) error {
+	for {
+		short, cancel := context.WithTimeout(ctx, regain)
+		err := u.gone(short, definitions, crd)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		if err := u.releaseAll(ctx, kindOf(crd)); err != nil {
+			return err
+		}
+	}
 }
 
 // rights deletes what the process was allowed, and how it was reached.
