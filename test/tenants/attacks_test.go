@@ -2,8 +2,11 @@ package tenants
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -112,25 +115,29 @@ func (a attack) manifest(name string) string {
 		gvr.GroupVersion(), a.kind, name, mallory, a.annotations, strings.ReplaceAll(spec, "\n", "\n  "))
 }
 
-// makeRepo makes the repository of the tenant with the folders of all attacks, and the
-// source "repo".
-func makeRepo(t *testing.T, all map[string]attack, places *strings.Replacer) {
+// makeRepoOf makes a repository of the tenant, and returns its URL.
+func makeRepoOf(t *testing.T, name string, content files) string {
 	t.Helper()
-	repo, err := gittest.NewRepo(t.Context(), open.Root, "mallory")
+	repo, err := gittest.NewRepo(t.Context(), open.Root, name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	commit(t, repo, content)
+	return open.RepoURL(repo)
+}
+
+// makeRepo makes the repository with the folders of all attacks, and the source "repo".
+func makeRepo(t *testing.T, all map[string]attack, places *strings.Replacer) {
+	t.Helper()
 	content := files{"README.md": "nothing to see here\n"}
 	for name, a := range all {
 		for file, text := range a.files {
 			content[name+"/"+file] = places.Replace(text)
 		}
 	}
-	if _, err := repo.Commit(t.Context(), "main", "attack", content); err != nil {
-		t.Fatal(err)
-	}
+	url := makeRepoOf(t, mallory, content)
 	w := attacker(t)
-	w.Create("apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: repo, namespace: NS}\nspec: {interval: 1h, url: " + open.RepoURL(repo) + ", ref: {branch: main}}")
+	w.Create("apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: repo, namespace: NS}\nspec: {interval: 1h, url: " + url + ", ref: {branch: main}}")
 	w.Wait(harness.Sources, "repo", harness.Ready)
 }
 
@@ -227,7 +234,10 @@ func TestAttacks(t *testing.T) {
 	trap, redirect := newTrap(t, http.NotFound), newTrap(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://169.254.169.254"+r.URL.Path, http.StatusFound)
 	})
-	places := strings.NewReplacer("$TRAP", trap.Listener.Addr().String(), "$REDIRECT", redirect.Listener.Addr().String(), "$GUARDEDROOT", guarded.Root, "$GUARDED", guarded.URL, "$OWN", open.URL+"/mallory\nref: {branch: main}", "$IMAGES", images(t))
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that have to fail
+	places := strings.NewReplacer("$TLS", secure.Listener.Addr().String(), "$TRAP", trap.Listener.Addr().String(), "$REDIRECT", redirect.Listener.Addr().String(), "$GUARDEDROOT", guarded.Root, "$GUARDED", guarded.URL, "$OWN", open.URL+"/mallory\nref: {branch: main}", "$IMAGES", images(t))
 	makeRepo(t, all, places)
 	t.Run("by", func(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {

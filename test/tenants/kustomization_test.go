@@ -142,6 +142,8 @@ func onClusters() map[string]attack {
 		"provider": {"{server: 'https://127.0.0.1:1'}", "{auth-provider: {name: gcp}}", "auth-provider, which is refused"},
 		"token":    {"{server: 'https://127.0.0.1:1'}", "{tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token}", "tokenFile, which is refused"},
 		"files":    {"{server: 'https://127.0.0.1:1'}", "{client-certificate: /etc/ssl/a, client-key: /etc/ssl/b}", "paths of files, which are refused"},
+		// Without --insecure-kubeconfig-tls nobody is believed who has no certificate.
+		"tls":      {"{server: 'https://$TLS', insecure-skip-tls-verify: true}", "{token: x}", "certificate"},
 		"metadata": {"{server: 'http://169.254.169.254'}", "{token: x}", "address refused"},
 		"proxy":    {"{server: 'https://127.0.0.1:1', proxy-url: 'http://169.254.169.254'}", "{token: x}", "address refused"},
 	} {
