@@ -213,10 +213,39 @@ func TestRecordsOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Create(forged)
+	create(w, forged)
 	a.Reconciled(api.HelmReleaseGVR, "suite")
 	a.Wait(api.HelmReleaseGVR, "suite", harness.Ready)
+
+	// What the next upgrade replaces, and in the end what is uninstalled, names what is
+	// the victim's, and has hooks.
+	theirs := admin(t, victim).Get(harness.ConfigMaps, "crown")
+	for _, version := range []int{10, 20} {
+		forged, err := record(mallory, "suite", version, "deployed", configMap(victim, "crown", "mine"), nil,
+			map[string]any{"name": "forged", "kind": "ClusterRoleBinding", "path": "small/templates/hook.yaml", "manifest": evil, "events": []string{"pre-upgrade", "pre-delete", "post-delete"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		create(w, forged)
+		if version == 10 {
+			a.Reconciled(api.HelmReleaseGVR, "suite")
+			a.Wait(api.HelmReleaseGVR, "suite", harness.Ready)
+		}
+	}
+	a.Delete(api.HelmReleaseGVR, "suite")
+	a.Wait(api.HelmReleaseGVR, "suite", harness.Gone)
+	if now := admin(t, victim).Get(harness.ConfigMaps, "crown"); now == nil || now.GetUID() != theirs.GetUID() {
+		t.Error("what a forged record names was deleted")
+	}
 	if out, err := shared.Cluster.Kubectl(t.Context(), "get", "clusterrolebinding", "forged", "--ignore-not-found", "-o", "name"); err != nil || out != "" {
 		t.Errorf("the tenant got a right from a forged record: %s, error %v", out, err)
+	}
+}
+
+// create creates what is not to be expanded.
+func create(w *world.World, manifest string) {
+	w.T.Helper()
+	if _, err := w.Cluster.Create(w.T.Context(), manifest); err != nil {
+		w.T.Fatal(err)
 	}
 }

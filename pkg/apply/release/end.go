@@ -175,7 +175,7 @@ func (a *act) cleanup(ctx context.Context) error {
 	if err != nil || len(created) == 0 {
 		return err
 	}
-	changes, _, err := a.t.Applier.Remove(ctx, a.t.Owner, created, apply.Removal{Spare: a.t.others})
+	changes, _, err := a.t.Applier.Remove(ctx, a.t.Owner, created, apply.Removal{Spare: a.t.spares})
 	for _, c := range changes {
 		a.logf("%s", c)
 	}

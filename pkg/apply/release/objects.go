@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/apply"
 )
 
@@ -112,6 +113,16 @@ func (t Target) others(live *unstructured.Unstructured) bool {
 	name, namespace := a[annotationName], a[annotationNamespace]
 	return live.GetLabels()[labelManagedBy] == managedByHelm && name != "" && namespace != "" &&
 		(name != t.Name || namespace != t.Namespace)
+}
+
+// spares says that an object stays although a record names it: it is another release's,
+// or, where others may write the records, it does not carry the labels of the owner.
+func (t Target) spares(live *unstructured.Unstructured) bool {
+	if t.others(live) || t.Vouch == nil {
+		return t.others(live)
+	}
+	l := live.GetLabels()
+	return l[api.LabelHelmReleaseName] != t.Owner.Name || l[api.LabelHelmReleaseNamespace] != t.Owner.Namespace
 }
 
 // kept says that an object is to stay when its release goes without it.

@@ -73,7 +73,8 @@ type Target struct {
 	Tags map[int]Tag
 	// Vouch says whether a revision is one that the owner knows. It is for records that
 	// others may write who may not do what the owner may: what they have written is not
-	// gone on with, and its hooks are not run. Nil vouches for all.
+	// gone on with, and its hooks are not run. Whoever vouches, nothing is deleted then that
+	// does not carry the labels of the owner. Nil vouches for all.
 	Vouch func(Observation) bool
 }
 

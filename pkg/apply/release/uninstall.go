@@ -142,11 +142,12 @@ func (a *act) unwrite(ctx context.Context) error {
 		return a.patient(err, a.m.Since)
 	}
 	changes, _, err := a.t.Applier.Remove(ctx, a.t.Owner, doomed, apply.Removal{
-		Propagation: propagation(a.m.Terms.Propagation), Spare: a.t.others,
+		Propagation: propagation(a.m.Terms.Propagation), Spare: a.t.spares,
 	})
 	for _, c := range changes {
 		if c.Action == apply.Skipped {
-			a.step.Warnings = append(a.step.Warnings, c.Entry.String()+" belongs to another release by now, and stays")
+			why := either(a.t.Vouch == nil, "belongs to another release by now", "is not known to be one of this release")
+			a.step.Warnings = append(a.step.Warnings, c.Entry.String()+" "+why+", and stays")
 		}
 		a.logf("%s", c)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	helm "helm.sh/helm/v3/pkg/release"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Where others may write the records, an action that is under way goes on if this process
@@ -44,5 +45,29 @@ func TestRecordsThatNobodyVouchesFor(t *testing.T) {
 	}
 	if len(step.Warnings) != 1 || !strings.Contains(step.Warnings[0], "secret/flux/sh.helm.release.v1.web.v2") {
 		t.Errorf("warnings %q", step.Warnings)
+	}
+}
+
+// Whatever such records name, only what carries the labels of the owner is deleted.
+func TestRecordsThatNameMoreThanTheirOwn(t *testing.T) {
+	for name, end := range map[string]func(*world) (Step, error){
+		"an upgrade": func(w *world) (Step, error) { return w.upgrade(rendered(configMap("c", "1"))) },
+		"an uninstall": func(w *world) (Step, error) {
+			return w.Uninstall(t.Context(), w.target, Uninstall{Options: options("2")})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.done(w.install(rendered(configMap("a", "1") + configMap("theirs", "1"))))
+			w.edit(coreV1+"configmaps/theirs", func(obj *unstructured.Unstructured) *unstructured.Unstructured {
+				obj.SetLabels(nil) // so that nothing but the record says whose it is
+				return obj
+			})
+			w.target.Vouch = func(Observation) bool { return true }
+			w.done(end(w))
+			if left := w.paths(); !slices.Contains(left, "configmaps/theirs") || slices.Contains(left, "configmaps/a") {
+				t.Errorf("there are %q", left)
+			}
+		})
 	}
 }

@@ -118,7 +118,7 @@ func (a *act) drop(ctx context.Context, stale apply.Inventory) error {
 	if len(stale) == 0 {
 		return nil
 	}
-	spare := func(live *unstructured.Unstructured) bool { return kept(live) || a.t.others(live) }
+	spare := func(live *unstructured.Unstructured) bool { return kept(live) || a.t.spares(live) }
 	changes, _, err := a.t.Applier.Remove(ctx, a.t.Owner, stale, apply.Removal{Spare: spare})
 	for _, c := range changes {
 		a.logf("%s", c)
