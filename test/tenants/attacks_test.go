@@ -47,9 +47,10 @@ type attack struct {
 	// refused is what the API server says to the object, if that refuses it.
 	refused string
 	// ready is how the condition Ready ends, as status/reason, and says what is in its
-	// message.
+	// message. With fails, that is False for some reason.
 	ready string
 	says  []string
+	fails bool
 	// then looks at what has become of it.
 	then func(w *world.World, name string)
 }
@@ -59,7 +60,7 @@ func attacks() map[string]attack {
 	all := map[string]attack{}
 	for _, some := range []map[string]attack{
 		onSources(), onAccounts(), onClusters(), onConfigs(), onDependencies(), onNamespaces(), onBuilds(),
-		onCharts(), onReleases(), onRemotes(), onSecretsOfSources(), onTrees(), onRepositories(), onStatus(),
+		onCharts(), onReleases(), onRemotes(), onSecretsOfSources(), onTrees(), onRepositories(), onServices(), onStatus(),
 	} {
 		for name, a := range some {
 			if _, twice := all[name]; twice {
@@ -202,7 +203,7 @@ func (a attack) run(t *testing.T, name string, places *strings.Replacer) {
 	if a.act != nil {
 		a.act(w, name)
 	}
-	if a.ready != "" {
+	if a.ready != "" || a.fails {
 		w.Wait(resourceOf(a.kind), name, a.ended)
 	}
 	if a.then != nil {
@@ -213,7 +214,7 @@ func (a attack) run(t *testing.T, name string, places *strings.Replacer) {
 // ended says whether the object is as the attack has to leave it.
 func (a attack) ended(obj *unstructured.Unstructured) bool {
 	short, message := world.Condition(obj, api.ConditionReady)
-	if short != a.ready {
+	if a.fails && !strings.HasPrefix(short, "False/") || !a.fails && short != a.ready {
 		return false
 	}
 	for _, part := range a.says {
@@ -231,13 +232,22 @@ func TestAttacks(t *testing.T) {
 	home.Wait(api.HelmReleaseGVR, "web", harness.Ready)
 	before := takeStock(t)
 	all := attacks()
-	trap, redirect := newTrap(t, http.NotFound), newTrap(t, func(w http.ResponseWriter, r *http.Request) {
+	forbidden, redirect := newTrap(t, http.NotFound), newTrap(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://169.254.169.254"+r.URL.Path, http.StatusFound)
 	})
+	// Services of the victim that let in whoever reaches them, and are no sources.
+	services := map[string]*trap{}
+	for name, status := range map[string]int{"$SERVED": http.StatusOK, "$DENIED": http.StatusForbidden, "$BROKEN": http.StatusBadRequest} {
+		services[name] = newTrap(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, canary+"\nword: "+canary+"\n\t"+canary+": [\n") // or the client is gone
+		})
+	}
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that have to fail
-	places := strings.NewReplacer("$TLS", secure.Listener.Addr().String(), "$TRAP", trap.Listener.Addr().String(), "$REDIRECT", redirect.Listener.Addr().String(), "$GUARDEDROOT", guarded.Root, "$GUARDED", guarded.URL, "$OWN", open.URL+"/mallory\nref: {branch: main}", "$IMAGES", images(t))
+	places := strings.NewReplacer("$SERVED", services["$SERVED"].Listener.Addr().String(), "$DENIED", services["$DENIED"].Listener.Addr().String(),
+		"$BROKEN", services["$BROKEN"].Listener.Addr().String(), "$TLS", secure.Listener.Addr().String(), "$TRAP", forbidden.Listener.Addr().String(), "$REDIRECT", redirect.Listener.Addr().String(), "$GUARDEDROOT", guarded.Root, "$GUARDED", guarded.URL, "$OWN", open.URL+"/mallory\nref: {branch: main}", "$IMAGES", images(t))
 	makeRepo(t, all, places)
 	t.Run("by", func(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -247,8 +257,8 @@ func TestAttacks(t *testing.T) {
 			})
 		}
 	})
-	if n := len(trap.seen); n > 0 {
-		t.Errorf("somebody came to where nobody may go, %d times, first with %s", n, <-trap.seen)
+	if n := len(forbidden.seen); n > 0 {
+		t.Errorf("somebody came to where nobody may go, %d times, first with %s", n, <-forbidden.seen)
 	}
 	before.check(t)
 	// Nobody else has to wait, or has anything to mend.

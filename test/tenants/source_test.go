@@ -93,6 +93,38 @@ func onRemotes() map[string]attack {
 	}
 }
 
+// onServices have fluxd ask services that only it reaches. What they answer is no
+// source, and is not told.
+func onServices() map[string]attack {
+	all := map[string]attack{}
+	for how, host := range map[string]string{"served": "$SERVED", "denied": "$DENIED", "broken": "$BROKEN"} {
+		for prefix, one := range map[string]struct{ kind, field, spec string }{
+			"g": {gitRepository, "spec.url", "url: http://HOST/r"},
+			"o": {ociRepository, "spec.url", "url: oci://HOST/r\ninsecure: true"},
+			"b": {bucketKind, "spec.endpoint", "endpoint: HOST\ninsecure: true\nbucketName: apps\nregion: x"},
+			"r": {helmRepository, "spec.url", "url: http://HOST"},
+			"l": {bucketKind, "spec.sts.endpoint", "endpoint: HOST\ninsecure: true\nbucketName: apps\nregion: x\nsts: {provider: ldap, endpoint: 'http://HOST', secretRef: {name: ldap}}"},
+		} {
+			if prefix == "g" && how == "denied" {
+				continue // what a Git server says when it refuses is meant for whoever asks
+			}
+			name := prefix + "-" + how
+			a := attack{fields: []string{one.kind + " " + one.field}, kind: one.kind, spec: strings.ReplaceAll(one.spec, "HOST", host), fails: true}
+			if prefix == "l" {
+				a.spec = strings.ReplaceAll(a.spec, "name: ldap", "name: "+name)
+				a.before = "apiVersion: v1\nkind: Secret\nmetadata: {name: " + name + ", namespace: NS}\nstringData: {username: a, password: b}\n"
+			}
+			all[name] = a
+		}
+		name := "k-service-" + how
+		all[name] = attack{
+			fields: []string{"Kustomization spec.kubeConfig.secretRef.name"}, kind: kustomization, fails: true, files: files{"a.yaml": mine(name)},
+			before: kubeconfig(name, "{server: 'http://"+host+"'}", "{token: x}"), spec: "kubeConfig: {secretRef: {name: " + name + "}}",
+		}
+	}
+	return all
+}
+
 // archive packs entries of any kind.
 func archive(entries ...tar.Header) []byte {
 	var out bytes.Buffer
