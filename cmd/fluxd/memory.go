@@ -73,6 +73,16 @@ func headroom(budgets int64) *artifacts.Headroom {
 	return artifacts.NewHeadroom(max((limit-resting-budgets)*2/3, minHeadroom))
 }
 
+// spare returns the memory that one piece of work may take at most: what the limit leaves
+// beside a process at rest. It is zero where there is no limit.
+func spare() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return 0
+	}
+	return max(limit-resting, minHeadroom)
+}
+
 const (
 	// calm is how long nothing has to happen for a burst to be over.
 	calm = 10 * time.Second

@@ -90,8 +90,8 @@ func newParts(_ context.Context, d *daemon) (*parts, error) {
 		Public: public(o, sources.Hosts), Accounts: reader,
 		Cache: d.cache, Bus: d.bus, Clusters: p.clusters, HelmClusters: p.releases, Builds: builds, Configs: reader, Tokens: reader,
 		Builder: kustomize.New(kustomize.Config{
-			NoRemoteBases: as.kustomize.noRemoteBases,
-			Repositories:  &git.Bases{Store: store, Limits: limits, Headroom: room},
+			NoRemoteBases: as.kustomize.noRemoteBases, Limits: kustomize.Limits{Memory: spare()},
+			Repositories: &git.Bases{Store: store, Limits: limits, Headroom: room},
 		}),
 		Releaser: as.helm.releaser(), Declarer: apply.Declarer{Client: d.clients.Dynamic, Manager: api.ManagerHelm},
 		Sourcing: as.sources.pace(), Kustomizing: as.kustomize.pace(), Releasing: as.helm.pace(),

@@ -62,6 +62,16 @@ func (s *Share) Grow(ctx context.Context, n int64) error {
 	}
 }
 
+// Hold grows the share until it has n bytes, or all that there is to share if that is
+// less. It is for work that is heavier than its estimate allows for, or lighter, and has
+// a bound of its own.
+func (s *Share) Hold(ctx context.Context, n int64) error {
+	if s == nil || s.room == nil {
+		return nil
+	}
+	return s.Grow(ctx, max(0, min(n, s.room.capacity)-s.held))
+}
+
 // take returns what to wait for, nil if there is an answer.
 func (s *Share) take(n int64) (wait <-chan struct{}, err error) {
 	h := s.room

@@ -31,6 +31,27 @@ func TestHeadroomOfOne(t *testing.T) {
 	}
 }
 
+// Who may take more than there is takes all of it, and no more the second time.
+func TestHeadroomHold(t *testing.T) {
+	h := NewHeadroom(100)
+	s := h.Share()
+	for _, n := range []int64{40, 30, 1000, 1000} {
+		if err := s.Hold(t.Context(), n); err != nil {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		if want := min(max(n, 40), 100); h.used != want {
+			t.Errorf("%d bytes: %d are in use, want %d", n, h.used, want)
+		}
+	}
+	s.Leave()
+	if h.used != 0 {
+		t.Errorf("%d bytes are held after the end", h.used)
+	}
+	if err := (*Share)(nil).Hold(t.Context(), 1<<60); err != nil {
+		t.Errorf("without bounds: %v", err)
+	}
+}
+
 func TestHeadroomMakesTheYoungerWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHeadroom(100)

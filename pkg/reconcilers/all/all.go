@@ -124,6 +124,7 @@ func Plugins(d Deps) []reconcilers.Plugin {
 		}),
 		kustomization.Plugin(d.Sources.Store, d.Builder, d.Builds, d.Clusters, d.Cache, d.Configs, d.Bus, kustomization.Options{
 			Workers: d.Kustomizing.Workers, RequeueDependency: d.Kustomizing.RequeueDependency, Externals: d.externals(),
+			Headroom:             d.Sources.Headroom,
 			NoCrossNamespaceRefs: d.Kustomize.NoCrossNamespaceRefs,
 			FullResync:           d.Kustomize.FullResync, SlowFail: d.Kustomize.SlowFail,
 			PruneBudget: d.Kustomize.PruneBudget, Namespace: d.Kustomize.Namespace,

@@ -48,6 +48,10 @@ func (p *pass) render(ctx context.Context, tree *artifacts.Tree, revision string
 	if err != nil {
 		return render.Output{}, buildFailed(err)
 	}
+	// What comes out of a build takes a sixth of what the build did, and may be held for as
+	// long as an API server pleases: it is no reason to keep others waiting.
+	in.options.Memory = p.options.Headroom.Share()
+	defer in.options.Memory.Leave()
 	output, err := p.builds.Render(ctx, render.Job{
 		Owner: render.Owner{Namespace: p.obj.Namespace, Name: p.obj.Name},
 		Tree:  tree, Inputs: in.digest, Revision: revision,

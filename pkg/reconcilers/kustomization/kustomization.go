@@ -58,6 +58,8 @@ type Options struct {
 	// FullResync is how often everything is compared with the API server,
 	// whatever is remembered.
 	FullResync time.Duration
+	// Headroom is the memory that builds share with others; nil is without bounds.
+	Headroom *artifacts.Headroom
 	// PruneBudget is how many objects one revision may delete without approval.
 	PruneBudget apply.Budget
 	// Namespace is where the process runs; empty if that is in no cluster.

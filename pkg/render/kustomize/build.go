@@ -10,6 +10,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/render"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/provider"
@@ -78,16 +79,27 @@ func (b *Builder) Build(ctx context.Context, tree render.Tree, trace *render.Tra
 		}
 	}
 	if len(t.manifests) > 0 && t.plain && o.isPlain() {
-		built, err := plain(ctx, v, t.manifests)
-		if err != nil {
+		var built [][]byte
+		if err := b.admit(ctx, v, o, plainWeight, func() (err error) {
+			v.read = 0
+			built, err = plain(ctx, v, t.manifests)
+			return err
+		}); err != nil {
 			return nil, err
 		}
 		return finish(v, t, built)
 	}
 	g := &gate{view: v, copies: make(map[reference]string), customSchema: process.extend}
 	v.gate = g.inspect
-	resources, err := b.run(ctx, g, t)
-	if err != nil {
+	var resources resmap.ResMap
+	err = b.admit(ctx, v, o, lineWeight, func() (err error) {
+		resources, err = b.run(ctx, g, t)
+		return err
+	})
+	switch {
+	case errors.Is(err, artifacts.ErrNoHeadroom):
+		return nil, err
+	case err != nil:
 		return nil, explain(ctx, v, t, err)
 	}
 	if err := b.check(ctx, g, dir, o, resources); err != nil {
@@ -115,9 +127,11 @@ func finish(v *view, t target, built [][]byte) ([][]byte, error) {
 // references one level further.
 func (b *Builder) run(ctx context.Context, g *gate, t target) (resmap.ResMap, error) {
 	for {
-		g.view.read, g.view.refused = 0, nil
+		g.view.read, g.view.weight, g.view.refused = 0, 0, nil
 		resources, err := locked(ctx, g.view, t)
 		switch {
+		case g.view.heavier:
+			return nil, errHeavier
 		case len(g.pending) > 0:
 		case err != nil && g.view.refused != nil:
 			return nil, g.view.refused

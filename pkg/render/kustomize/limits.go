@@ -21,12 +21,14 @@ type Limits struct {
 	// Nodes is how many nodes a YAML file with aliases may have once they are
 	// expanded; 500,000.
 	Nodes int
+	// Memory is how many bytes one build may take by estimate; no bound by default.
+	Memory int64
 }
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
 		File: cmp.Or(l.File, 16<<20), Total: cmp.Or(l.Total, 64<<20),
-		Depth: cmp.Or(l.Depth, 256), Nodes: cmp.Or(l.Nodes, 500_000),
+		Depth: cmp.Or(l.Depth, 256), Nodes: cmp.Or(l.Nodes, 500_000), Memory: l.Memory,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/fluxd/fluxd/pkg/artifacts"
 	"github.com/fluxd/fluxd/pkg/render"
 )
 
@@ -36,6 +37,10 @@ type Options struct {
 	// dir is the folder that is built, with its kustomization file; root is that of
 	// the tree. It is not part of the inputs: what it depends on has to be.
 	Prepare func(ctx context.Context, files Files, root, dir string) error `json:"-"`
+
+	// Memory is what the build takes part of, and waits for; nil is without bounds. The
+	// caller gives it back.
+	Memory *artifacts.Share `json:"-"`
 }
 
 // Files are what a build reads, with edits in memory over them. Paths are absolute.

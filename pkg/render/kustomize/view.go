@@ -35,6 +35,7 @@ type view struct {
 	// returns what it gets to see.
 	gate func(path string, content []byte) ([]byte, error)
 	read int64 // bytes so far
+	admission
 	// refused is why a kustomization file was not handed out. kustomize takes one that
 	// cannot be read for one that is not there.
 	refused error
@@ -154,7 +155,7 @@ func (v *view) raw(p string) ([]byte, error) {
 	if err := v.limits.check(content); err != nil {
 		return nil, fmt.Errorf("%s: %w", clean(p), err)
 	}
-	return content, nil
+	return content, v.admission.add(content)
 }
 
 // cause takes the path off an error, which is one inside of the tree.
