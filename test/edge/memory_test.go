@@ -3,11 +3,14 @@ package edge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/fleet"
+	"github.com/fluxd/fluxd/test/harness/world"
 )
 
 const (
@@ -44,6 +47,9 @@ func TestWithinTheLimit(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	err = f.Day(ctx, func(step string, took time.Duration) { t.Logf("%s: %s", step, took.Round(10*time.Millisecond)) })
+	if err == nil {
+		f.heavy(ctx)
+	}
 	most := stop()
 	if err != nil {
 		t.Error(err)
@@ -59,5 +65,35 @@ func TestWithinTheLimit(t *testing.T) {
 	// It knows its limit, and leaves room for the program.
 	if heap, err := d.Metric("go_gc_gomemlimit_bytes"); err != nil || heap < float64(limit)/2 || heap > float64(limit)*0.7 {
 		t.Errorf("of %d bytes the heap may have %g, error %v", limit, heap, err)
+	}
+}
+
+// heavy has a build that takes most of the memory, which is ready in the end, and one that
+// takes more than there is, which fails alone.
+func (f *ownFleet) heavy(ctx context.Context) {
+	t := f.world.T
+	for _, name := range []string{"large", "too-large"} {
+		files := map[string]string{}
+		resources := "resources:\n"
+		lines := map[string]int{"large": 12_000, "too-large": 40_000}[name]
+		for i := range 100 {
+			file := fmt.Sprintf("%d.yaml", i)
+			resources += "- " + file + "\n"
+			text := fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s-%d, namespace: NS}\ndata:\n", name, i)
+			for j := range lines / 100 {
+				text += fmt.Sprintf("  key%d: a value\n", j)
+			}
+			files[file] = text
+		}
+		files["kustomization.yaml"] = resources
+		if err := f.Add(ctx, name, files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, message := world.Condition(f.world.WaitFor(time.Minute, api.KustomizationGVR, "too-large", harness.Failed("BuildFailed")), "Ready")
+	world.Contains(t, "what is too large", message, "does not fit into memory")
+	f.world.WaitFor(time.Minute, api.KustomizationGVR, "large", harness.Ready)
+	if err := f.Ready(ctx); err != nil {
+		t.Errorf("the others: %v", err)
 	}
 }

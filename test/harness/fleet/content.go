@@ -212,17 +212,28 @@ func manySettings() string {
 	return b.String()
 }
 
+// The API versions of what is created.
+const (
+	sourceAPI    = "source.toolkit.fluxcd.io/v1"
+	kustomizeAPI = "kustomize.toolkit.fluxcd.io/v1"
+	helmAPI      = "helm.toolkit.fluxcd.io/v2"
+)
+
+// object is the manifest of an object of Flux, whose spec is lines of YAML.
+func (f *Fleet) object(version, kind, name string, spec ...string) string {
+	if kind != "ExternalArtifact" {
+		spec = append(spec, "interval: 10m")
+	}
+	return fmt.Sprintf("---\napiVersion: %s\nkind: %s\nmetadata: {name: %s, namespace: %s, labels: %s}\nspec:\n  %s\n",
+		version, kind, name, f.Namespace, f.Labels, strings.Join(spec, "\n  "))
+}
+
 // manifests are those of the objects of Flux and of what they need.
 func (f *Fleet) manifests() string {
 	var b strings.Builder
-	object := func(api, kind, name string, spec ...string) {
-		text := strings.Join(append(spec, "interval: 10m"), "\n  ")
-		if kind == "ExternalArtifact" {
-			text = "sourceRef: {apiVersion: v1, kind: ConfigMap, name: fleet}"
-		}
-		fmt.Fprintf(&b, "---\napiVersion: %s\nkind: %s\nmetadata: {name: %s, namespace: %s, labels: %s}\nspec:\n  %s\n", api, kind, name, f.Namespace, f.Labels, text)
+	object := func(version, kind, name string, spec ...string) {
+		b.WriteString(f.object(version, kind, name, spec...))
 	}
-	const source, kustomize, helm = "source.toolkit.fluxcd.io/v1", "kustomize.toolkit.fluxcd.io/v1", "helm.toolkit.fluxcd.io/v2"
 	secret := func(name string, data map[string]string) {
 		fmt.Fprintf(&b, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s}\nstringData:\n", name, f.Namespace)
 		for key, value := range data {
@@ -231,13 +242,13 @@ func (f *Fleet) manifests() string {
 	}
 	secret("store", map[string]string{"accesskey": user, "secretkey": password})
 	secret("keys", map[string]string{"age.agekey": f.key})
-	object(source, "GitRepository", "fleet", "url: "+f.git.URL+"/"+f.repo.Name, "ref: {branch: main}")
-	object(source, "OCIRepository", "fleet", "url: oci://"+f.registry.Host()+"/fleet/oci", "insecure: true", "ref: {tag: latest}")
-	object(source, "OCIRepository", "pushed", "url: oci://"+f.registry.Host()+"/fleet/charts/pushed", "insecure: true", "ref: {semver: '*'}",
+	object(sourceAPI, "GitRepository", "fleet", "url: "+f.git.URL+"/"+f.repo.Name, "ref: {branch: main}")
+	object(sourceAPI, "OCIRepository", "fleet", "url: oci://"+f.registry.Host()+"/fleet/oci", "insecure: true", "ref: {tag: latest}")
+	object(sourceAPI, "OCIRepository", "pushed", "url: oci://"+f.registry.Host()+"/fleet/charts/pushed", "insecure: true", "ref: {semver: '*'}",
 		"layerSelector: {mediaType: application/vnd.cncf.helm.chart.content.v1.tar+gzip, operation: copy}")
-	object(source, "Bucket", "fleet", "endpoint: "+f.s3.Host(), "bucketName: "+f.Namespace, "insecure: true", "secretRef: {name: store}")
-	object(source, "HelmRepository", "fleet", "url: "+f.index.URL)
-	object(source, "ExternalArtifact", "fleet")
+	object(sourceAPI, "Bucket", "fleet", "endpoint: "+f.s3.Host(), "bucketName: "+f.Namespace, "insecure: true", "secretRef: {name: store}")
+	object(sourceAPI, "HelmRepository", "fleet", "url: "+f.index.URL)
+	object(sourceAPI, "ExternalArtifact", "fleet", "sourceRef: {apiVersion: v1, kind: ConfigMap, name: fleet}")
 	for _, name := range kustomizations() {
 		kind, path, more := "GitRepository", "./"+name, ""
 		switch name {
@@ -250,17 +261,17 @@ func (f *Fleet) manifests() string {
 		case "secret-0", "secret-1":
 			more = "targetNamespace: " + f.Namespace + "\n  decryption: {provider: sops, secretRef: {name: keys}}"
 		}
-		object(kustomize, "Kustomization", name, "prune: true", "wait: true", "path: "+path, fmt.Sprintf("sourceRef: {kind: %s, name: fleet}", kind), more)
+		object(kustomizeAPI, "Kustomization", name, "prune: true", "wait: true", "path: "+path, fmt.Sprintf("sourceRef: {kind: %s, name: fleet}", kind), more)
 	}
 	for _, name := range releases() {
 		chart, _, _ := strings.Cut(name, "-")
 		switch chart {
 		case "pushed":
-			object(helm, "HelmRelease", name, "chartRef: {kind: OCIRepository, name: pushed}", "driftDetection: {mode: enabled}")
+			object(helmAPI, "HelmRelease", name, "chartRef: {kind: OCIRepository, name: pushed}", "driftDetection: {mode: enabled}")
 		case "indexed":
-			object(helm, "HelmRelease", name, fmt.Sprintf("chart: {metadata: {labels: %s}, spec: {chart: indexed, interval: 10m, sourceRef: {kind: HelmRepository, name: fleet}}}", f.Labels), "driftDetection: {mode: enabled}")
+			object(helmAPI, "HelmRelease", name, fmt.Sprintf("chart: {metadata: {labels: %s}, spec: {chart: indexed, interval: 10m, sourceRef: {kind: HelmRepository, name: fleet}}}", f.Labels), "driftDetection: {mode: enabled}")
 		case "folder":
-			object(helm, "HelmRelease", name, fmt.Sprintf("chart: {metadata: {labels: %s}, spec: {chart: ./charts/folder, interval: 10m, reconcileStrategy: Revision, sourceRef: {kind: GitRepository, name: fleet}}}", f.Labels), "driftDetection: {mode: enabled}")
+			object(helmAPI, "HelmRelease", name, fmt.Sprintf("chart: {metadata: {labels: %s}, spec: {chart: ./charts/folder, interval: 10m, reconcileStrategy: Revision, sourceRef: {kind: GitRepository, name: fleet}}}", f.Labels), "driftDetection: {mode: enabled}")
 		}
 	}
 	return b.String()

@@ -307,6 +307,18 @@ func (f *Fleet) Mended(ctx context.Context) error {
 	return nil
 }
 
+// Add commits a folder, with a Kustomization of its name.
+func (f *Fleet) Add(ctx context.Context, name string, files map[string]string) error {
+	if _, err := f.repo.Commit(ctx, "main", "add "+name, below(name, f.expand(files))); err != nil {
+		return err
+	}
+	if err := f.Handled(ctx, Object{api.GitRepositoryGVR, "fleet"}); err != nil {
+		return err
+	}
+	_, err := f.Cluster.Create(ctx, f.object(kustomizeAPI, "Kustomization", name, "prune: true", "path: ./"+name, "sourceRef: {kind: GitRepository, name: fleet}"))
+	return err
+}
+
 // expand puts the namespace in the place of NS.
 func (f *Fleet) expand(files map[string]string) map[string]string {
 	out := make(map[string]string, len(files))
