@@ -58,6 +58,8 @@ type Store struct {
 	now    func() time.Time
 	cache  *cache // nil without a directory
 
+	restoring sync.Mutex // held while a tree is read from the directory
+
 	mu     sync.Mutex // guards the fields below and the refs of blobs
 	blobs  map[Digest]*blob
 	owners map[Owner]*held
@@ -178,21 +180,36 @@ func (s *Store) Open(owner Owner, digest string) (t *Tree, release func(), err e
 		return h.tree, s.releaser(h), nil
 	}
 	if s.cache != nil {
-		if a, t, ok := s.cache.read(s, owner, digest); ok {
-			s.mu.Lock()
-			s.stats.CacheHits++
-			if _, newer := s.owners[owner]; !newer {
-				s.hold(a, t)
-				s.evict()
-			}
-			s.mu.Unlock()
-			return t, func() {}, nil
+		if t, release, ok := s.restore(owner, digest); ok {
+			return t, release, nil
 		}
 	}
 	s.mu.Lock()
 	s.stats.Misses++
 	s.mu.Unlock()
 	return nil, nil, fmt.Errorf("%s %s: %w", owner, digest, ErrNotFound)
+}
+
+// restore reads a tree from the directory, one at a time: after a start all consumers of a
+// source ask for it at once, and each would have a tree of its own in memory.
+func (s *Store) restore(owner Owner, digest string) (t *Tree, release func(), ok bool) {
+	s.restoring.Lock()
+	defer s.restoring.Unlock()
+	if h := s.pin(owner, digest); h != nil {
+		return h.tree, s.releaser(h), true
+	}
+	a, t, ok := s.cache.read(s, owner, digest)
+	if !ok {
+		return nil, nil, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.CacheHits++
+	if _, newer := s.owners[owner]; !newer {
+		s.hold(a, t)
+		s.evict()
+	}
+	return t, func() {}, true
 }
 
 func (s *Store) pin(owner Owner, digest string) *held {

@@ -399,3 +399,33 @@ func TestCacheBehindTheReader(t *testing.T) {
 		t.Errorf("it was not written: %v", err)
 	}
 }
+
+// All who want an artifact at once after a start share what is read once.
+func TestLastKnownGoodIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	s, err := artifacts.New(artifacts.Options{CacheDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := put(t, s, apps, "1", map[string]string{"a": noise(1, 1<<20), "b": noise(2, 1<<20)})
+	s.Close()
+	again := newStore(t, artifacts.Options{CacheDir: dir})
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			tree, release, err := again.Open(apps, stored.Digest)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer release()
+			if content, err := fs.ReadFile(tree, "a"); err != nil || string(content) != noise(1, 1<<20) {
+				t.Errorf("a has %d bytes, error %v", len(content), err)
+			}
+		})
+	}
+	all.Wait()
+	if hits := again.Stats().CacheHits; hits != 1 {
+		t.Errorf("it was read %d times", hits)
+	}
+}
