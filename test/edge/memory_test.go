@@ -42,18 +42,24 @@ func TestWithinTheLimit(t *testing.T) {
 		}
 	})
 	f := newFleet(t, index)
-	d := f.start(cgroup, append(flags, "--cache-dir="+t.TempDir())...)
+	flags = append(flags, "--cache-dir="+t.TempDir())
+	d := f.start(cgroup, flags...)
 	stop := cgroup.Watch()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	err = f.Day(ctx, func(step string, took time.Duration) { t.Logf("%s: %s", step, took.Round(10*time.Millisecond)) })
-	if err == nil {
-		f.heavy(ctx)
-	}
-	most := stop()
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
+	f.heavy(ctx)
+	// The node is off and on again, with nothing of the program in memory, and nothing of
+	// the network either.
+	f.stop(d)
+	f.lose()
+	f.within("drift", f.Drift)
+	d = f.start(cgroup, flags...)
+	f.within("what drifted is put right", f.Mended)
+	most := stop()
 	t.Logf("of %d bytes at most %d could not be taken back, %d of them anonymous; %d pages of files were read again; %s of the CPU went to the collector",
 		limit, most.Used, most.Anonymous, most.Reread, d.CollectorShare())
 	if most.Kills > 0 {
