@@ -46,10 +46,8 @@ func (s settings) String() string {
 type reach int
 
 const (
-	// nobody: it is about something that fluxd does not have, or has for itself.
-	nobody reach = iota
 	// itself: the kinds of that controller.
-	itself
+	itself reach = iota + 1
 	// process: fluxd as a whole, if all controllers that have it say the same.
 	process
 	// alike: fluxd has to be told the same, or something of the kind. To heed it would be
@@ -57,8 +55,8 @@ const (
 	alike
 )
 
-// reaches has every flag that a Flux controller may have and that is heeded. The rest
-// reaches nobody.
+// reaches has every flag of the Flux controllers that is heeded. The rest counts for
+// nobody: it is about what fluxd does not have, or has for itself.
 var reaches = map[string]reach{
 	"no-cross-namespace-refs": itself, "no-remote-bases": itself,
 	"default-service-account": itself, "default-kubeconfig-service-account": itself, "default-decryption-service-account": itself,
