@@ -253,3 +253,32 @@ func TestOtherPath(t *testing.T) {
 	w.refused([]string{"install"}, "fluxd is installed from Git here, by the Kustomization flux-system/flux-system")
 	equal(t, "head", head, w.head())
 }
+
+// What is in the repository besides stays, whatever it is, and what is in the way is
+// told.
+func TestRepositoryWithOtherContent(t *testing.T) {
+	other := files{
+		"README.md": "mine\n", "clusters/other/flux-system/gotk-sync.yaml": "of another cluster\n", edge + "-2/app.yaml": "not: yaml: at all\n",
+		"run.sh*": "#!/bin/sh\n", edge + "/broken.yaml.txt": "{{ no manifest }}\n",
+	}
+	w := newWorld(t, other)
+	newKeeper(t)
+	before := w.head()
+	contains(t, w.fluxd(w.overHTTP("--version=v1")...), "bootstrap finished")
+	changed, err := w.repo.Git(t.Context(), "diff", "--name-status", "--no-renames", before, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(changed) {
+		if !strings.HasPrefix(line, "A\t"+edge+"/flux-system/") {
+			t.Errorf("it was touched: %s", line)
+		}
+	}
+}
+
+func TestFileInTheWay(t *testing.T) {
+	w := newWorld(t, files{edge: "a file where the folder has to be\n"})
+	head := w.head()
+	w.refused(w.overHTTP(), edge)
+	w.untouched(head)
+}

@@ -105,3 +105,22 @@ func TestForgeUntouched(t *testing.T) {
 	w.env = []string{"GITLAB_TOKEN="}
 	w.refused(args, "a token is needed", "GITLAB_TOKEN")
 }
+
+// A bootstrap that dies between the forge, the repository and the cluster is completed by
+// the next one, with one repository, one commit and one key.
+func TestForgeInterrupted(t *testing.T) {
+	w := newWorld(t, nil)
+	f, args := w.newForge("gitlab")
+	newKeeper(t)
+	for _, mark := range []string{"made the repository", "pushed main@", "generated a key", "added the deploy key", "waiting for the cluster"} {
+		w.killedAt(mark, args...)
+	}
+	contains(t, w.fluxd(args...), "bootstrap finished")
+	repo := f.Repo("example/testforgeinterrupted")
+	equal(t, "keys", 1, len(repo.Keys))
+	log, err := repo.Git(t.Context(), "log", "--format=%s", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "commits", "Add fluxd dev manifests\n", log)
+}
