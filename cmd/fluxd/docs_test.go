@@ -97,6 +97,60 @@ func TestIndexOfPages(t *testing.T) {
 	}
 }
 
+// codeText is what a page has the reader type: blocks, indented lines and code in a line.
+var codeText = regexp.MustCompile("(?ms)^ *```.*?^ *```$|^    .*?$|`[^`\n]+`")
+
+// shellEnd is where a command ends within its line.
+var shellEnd = regexp.MustCompile("`|\\||>|;|&&| # |, |\\\\$| \\(")
+
+// typed returns the arguments of a program in what a page has the reader type.
+func typed(page, program string) [][]string {
+	command := regexp.MustCompile("(?:^|`)\\s*(?:[$] )?(?:[A-Z_]+=\\S+ )*(?:bin/)?" + program + " ([^\\n]*)")
+	var all [][]string
+	for _, block := range codeText.FindAllString(page, -1) {
+		for line := range strings.Lines(block) {
+			if m := command.FindStringSubmatch(line); m != nil {
+				if end := shellEnd.FindStringIndex(m[1]); end != nil {
+					m[1] = m[1][:end[0]]
+				}
+				all = append(all, strings.Fields(m[1]))
+			}
+		}
+	}
+	return all
+}
+
+// Every command that a page has the reader type is there, with every flag.
+func TestCommandsInPages(t *testing.T) {
+	targets := string(read(t, "Makefile"))
+	count := 0
+	for _, page := range pages(t) {
+		for _, args := range typed(string(read(t, page)), "fluxd") {
+			count++
+			cmd, rest, err := newRoot().Find(args)
+			if err != nil || !cmd.HasParent() {
+				if len(args) > 0 && args[0] != strings.ToUpper(args[0]) {
+					t.Errorf("%s: fluxd %s: no such command", page, strings.Join(args, " "))
+				}
+				continue
+			}
+			if err := cmd.ParseFlags(rest); err != nil && !strings.Contains(err.Error(), "needs an argument") {
+				t.Errorf("%s: fluxd %s: %v", page, strings.Join(args, " "), err)
+			}
+		}
+		for _, args := range typed(string(read(t, page)), "make") {
+			for _, target := range args {
+				if regexp.MustCompile(`^[a-z][a-z.-]*$`).MatchString(target) && !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(target)+`:`).MatchString(targets) {
+					t.Errorf("%s: make %s: no such target", page, strings.Join(args, " "))
+				}
+			}
+		}
+	}
+	if count < 2*len(pages(t)) {
+		t.Errorf("only %d commands were found: are they written in another way?", count)
+	}
+}
+
 // The examples of a kind, together, have every field of its spec, set or in a comment.
 func TestExamplesAreComplete(t *testing.T) {
 	found, err := filepath.Glob(filepath.Join(root, "docs", "examples", "*.yaml"))
