@@ -20,6 +20,9 @@ func TestOverlays(t *testing.T) {
 		"lockdown": {
 			flags: []string{"--no-cross-namespace-refs=true", "--no-remote-bases=true", "--default-service-account=default"},
 		},
+		"aliases": {
+			objects: []string{"Deployment helm-controller", "Deployment kustomize-controller", "Deployment notification-controller", "Deployment source-controller"},
+		},
 		"edge": {
 			flags: []string{"--record-events=false", "--artifact-budget=8Mi", "--build-budget=4Mi"},
 		},

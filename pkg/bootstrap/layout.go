@@ -163,8 +163,12 @@ func (l *layout) components(ctx context.Context, o install.Options, process inst
 	return err
 }
 
-// stock says whether a manifest has controllers of Flux.
+// stock says whether a manifest has controllers of Flux. Those that fluxd writes by the
+// same names run nothing.
 func stock(manifest []byte) (bool, error) {
+	if bytes.HasPrefix(manifest, []byte(generated)) {
+		return false, nil
+	}
 	for _, document := range bytes.Split(manifest, []byte("\n---\n")) {
 		if !bytes.Contains(document, []byte("kind: Deployment")) {
 			continue

@@ -174,3 +174,20 @@ func TestPlanLockdown(t *testing.T) {
 	changed, _ := planned(t, after, nil)
 	check(t, nil, changed)
 }
+
+// Deployments by the names of the Flux controllers are no installation of Flux, and part
+// of what one replaces.
+func TestPlanAliases(t *testing.T) {
+	_, after := planned(t, nil, func(l *layout) {
+		l.manifests = func(flags []string) (install.Options, error) {
+			o := install.DefaultOptions("v1")
+			o.Profiles = []string{"aliases"}
+			return o.Recall(flags, nil)
+		}
+	})
+	if !strings.Contains(after["edge/flux-system/"+fileComponents], "name: kustomize-controller\n") || strings.Contains(after["edge/flux-system/"+fileFluxd], "name: kustomize-controller\n") {
+		t.Error("the Deployments are not where flux bootstrap has its own")
+	}
+	changed, _ := planned(t, after, func(l *layout) { l.version = "v2" })
+	check(t, []string{fileFluxd, fileComponents}, changed)
+}

@@ -70,6 +70,9 @@ func Install(ctx context.Context, c *Cluster, o Options, force bool, p Progress)
 	if err != nil {
 		return err
 	}
+	if err := c.sparesControllers(ctx, objects); err != nil {
+		return err
+	}
 	if err := c.keepsLockdown(ctx, o.Namespace, objects); err != nil && !force {
 		return err
 	}
@@ -119,6 +122,23 @@ func (c *Cluster) keepsLockdown(ctx context.Context, namespace string, objects O
 	}
 	if len(lifted) > 0 {
 		return fmt.Errorf("the fluxd that is there locks tenants in, by %s, and would not any more: use --profile=lockdown, or --force", strings.Join(lifted, " "))
+	}
+	return nil
+}
+
+// sparesControllers refuses to write over the Deployments of an installation of Flux.
+func (c *Cluster) sparesControllers(ctx context.Context, objects Objects) error {
+	for _, obj := range objects.Of("Deployment") {
+		if !IsComponent(obj.GetName()) {
+			continue
+		}
+		there, err := c.Get(ctx, deployments, obj.GetNamespace(), obj.GetName())
+		if err != nil {
+			return err
+		}
+		if there != nil && there.GetLabels()[labelManagedBy] != program {
+			return fmt.Errorf("the Deployment %s/%s of Flux is there: --profile=%s is for clusters without", obj.GetNamespace(), obj.GetName(), aliases)
+		}
 	}
 	return nil
 }

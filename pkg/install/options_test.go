@@ -150,7 +150,7 @@ func TestProcess(t *testing.T) {
 
 // What a cluster is for is part of the process, whichever way it comes to the cluster.
 func TestProfiles(t *testing.T) {
-	if diff := cmp.Diff([]string{"edge", "high-availability", "lockdown", "shard"}, Profiles()); diff != "" {
+	if diff := cmp.Diff([]string{"aliases", "edge", "high-availability", "lockdown", "shard"}, Profiles()); diff != "" {
 		t.Error(diff)
 	}
 	o := DefaultOptions("v1")
@@ -178,10 +178,13 @@ func TestProfiles(t *testing.T) {
 	if strings.Contains(string(text), "flux-system") {
 		t.Error("a profile does not move with the namespace")
 	}
-	if added := len(all) - len(plain); added != 2 || len(all.Without(process)) != len(all)-len(process) {
+	if len(process.Of("Deployment")) != 2 || len(all.Of("Deployment")) != 6 {
+		t.Errorf("%d and %d Deployments", len(process.Of("Deployment")), len(all.Of("Deployment")))
+	}
+	if added := len(all) - len(plain); added != 6 || len(all.Without(process)) != len(all)-len(process) {
 		t.Errorf("%d objects are added, %d of %d are the process", added, len(process), len(all))
 	}
-	if diff := cmp.Diff([]string{"--profile=edge,high-availability,lockdown,shard"}, o.Flags("v1")); diff != "" {
+	if diff := cmp.Diff([]string{"--profile=aliases,edge,high-availability,lockdown,shard"}, o.Flags("v1")); diff != "" {
 		t.Error(diff)
 	}
 	again, err := DefaultOptions("v2").Recall(o.Flags("v1"), nil)

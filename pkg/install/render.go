@@ -68,14 +68,22 @@ func Profiles() []string {
 // together, as one would write it by hand.
 const overlayDir = "overlay"
 
-// shard is the profile that adds a process.
-const shard = "shard"
+const (
+	// shard is the profile that adds a process.
+	shard = "shard"
+	// aliases is the one that adds what an installation of Flux has: it is no part of the
+	// process, which may be added to one.
+	aliases = "aliases"
+)
 
 // overlay returns the kustomization of a folder with the profiles. It does not matter in
 // which order they were given: that of shards comes first, so that the others are for each
 // of them, and these go by their names.
 func (o Options) overlay(dir string) ([]byte, error) {
 	profiles := slices.Sorted(slices.Values(o.Profiles))
+	if dir == process {
+		profiles = slices.DeleteFunc(profiles, func(name string) bool { return name == aliases })
+	}
 	slices.SortStableFunc(profiles, func(a, b string) int {
 		switch {
 		case a == shard && b != shard:

@@ -87,6 +87,42 @@ func TestFluxBootstrapsFluxd(t *testing.T) {
 	equal(t, "processes", 1, k.processes())
 }
 
+// The command line of Flux installs fluxd from its manifests, where Deployments at rest
+// have the names that it waits for.
+func TestFluxInstallsFluxd(t *testing.T) {
+	cli := flux(t)
+	w := newWorld(t, nil)
+	dir := t.TempDir()
+	manifest := w.fluxd("install", "--export", "--profile=aliases", "--version=v1")
+	written := files{
+		"fluxd.yaml": manifest, "kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [fluxd.yaml]\n",
+	}
+	for name, content := range written {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := w.flux(cli, "install", "--manifests="+dir, "--timeout=1m")
+	contains(t, out, "source-controller: deployment ready", "notification-controller: deployment ready", "install finished")
+	contains(t, w.flux(cli, "check"), "fluxd: deployment ready", "kustomize-controller: deployment ready", "all checks passed")
+	contains(t, w.flux(cli, "version"), "fluxd: v1")
+	contains(t, w.fluxd("check"), "all checks passed")
+	contains(t, w.fluxd("install", "--profile=aliases", "--version=v2"), "Deployment/flux-system/fluxd configured", "install finished")
+}
+
+// Those of an installation of Flux are not written over.
+func TestInstallSparesControllers(t *testing.T) {
+	w := newWorld(t, nil)
+	manifest := "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}\n---\n" +
+		strings.Replace(strings.ReplaceAll(stockDeployment, "NAME", "helm-controller"), "replicas: 1", "replicas: 0", 1)
+	if _, err := cluster.Create(t.Context(), manifest); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(harness.Deployments, namespace, "helm-controller", harness.Observed)
+	w.refused([]string{"install", "--profile=aliases"}, "flux-system/helm-controller of Flux is there")
+	contains(t, w.fluxd("install"), "install finished")
+}
+
 // What fluxd has bootstrapped, flux may bootstrap again: it brings its own manifests,
 // whose controllers stay at rest, and fluxd leaves them.
 func TestFluxAfterFluxd(t *testing.T) {
