@@ -40,8 +40,8 @@ generate: ## write deep copies, CRDs and the flag reference anew
 check: ## run everything that CI runs
 	@hack/check
 
-bench: ## measure memory, CPU and API writes; PEER_BIN and SCENARIOS are told in docs/development.md
-	go run ./test/bench $(SCENARIOS)
+bench: ## measure fluxd, and Flux if PEER_BIN is set, for docs/benchmarks.md; see docs/development.md
+	go run ./test/bench -write $(SCENARIOS)
 
 image: $(binaries) ## write the container image to dist/image, without a container engine
 	go run ./hack/image -version '$(VERSION)' -name '$(IMAGE)' -out dist/image $(foreach a,$(ARCHES),linux/$(a)=dist/bin/fluxd-linux-$(a))
