@@ -159,10 +159,14 @@ func tone(ratio float64) string {
 
 // percent says a ratio in the hundred.
 func percent(ratio float64) string {
-	if hundred := 100 * ratio; hundred > 0 && hundred < 10 {
+	hundred := 100 * ratio
+	switch {
+	case hundred > 0 && hundred < 0.1:
+		return "<0.1 %"
+	case hundred > 0 && hundred < 10:
 		return fmt.Sprintf("%.1f %%", hundred)
 	}
-	return fmt.Sprintf("%.0f %%", 100*ratio)
+	return fmt.Sprintf("%.0f %%", hundred)
 }
 
 // overview is the name of the chart of all ratios.

@@ -183,6 +183,8 @@ func (r *Row) share() string {
 		return ""
 	case ratio == 0:
 		return "0"
+	case ratio < 0.001:
+		return "<0.001"
 	case ratio < 0.01:
 		return fmt.Sprintf("%.3f", ratio)
 	}

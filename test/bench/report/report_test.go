@@ -252,6 +252,24 @@ func TestBars(t *testing.T) {
 	}
 }
 
+func TestRatios(t *testing.T) {
+	for _, c := range []struct {
+		fluxd, flux    float64
+		share, percent string
+	}{
+		{0, 5, "0", "0 %"}, {0.0003, 1, "<0.001", "<0.1 %"}, {0.004, 1, "0.004", "0.4 %"}, {1, 20, "0.05", "5.0 %"}, {1, 3, "0.33", "33 %"}, {3, 2, "1.50", "150 %"},
+	} {
+		r := &Row{Figures: [subjects]*Figure{{Number: c.fluxd}, {Number: c.flux}}}
+		ratio, ok := r.ratio()
+		if !ok || r.share() != c.share || percent(ratio) != c.percent {
+			t.Errorf("%v of %v: %s, %s", c.fluxd, c.flux, r.share(), percent(ratio))
+		}
+	}
+	if _, ok := (&Row{Figures: [subjects]*Figure{{Number: 1}, {}}}).ratio(); ok {
+		t.Error("there is a share of nothing")
+	}
+}
+
 func TestCut(t *testing.T) {
 	for text, want := range map[string]string{"short": "short", "exactly so": "exactly so", "much too long": "much too…", "…………………………": "…………………………", "a b c d e f g": "a b c d e…"} {
 		if got := cut(text, 10); got != want {
