@@ -23,16 +23,25 @@ type Declarer struct {
 
 // Apply applies an object by server-side apply, with force. Its status is not sent.
 func (d Declarer) Apply(ctx context.Context, resource schema.GroupVersionResource, obj runtime.Object) error {
+	_, err := d.apply(ctx, resource, obj, metav1.ApplyOptions{})
+	return err
+}
+
+// Foretell returns an object as Apply would leave it, and writes nothing.
+func (d Declarer) Foretell(ctx context.Context, resource schema.GroupVersionResource, obj runtime.Object) (*unstructured.Unstructured, error) {
+	return d.apply(ctx, resource, obj, metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+func (d Declarer) apply(ctx context.Context, resource schema.GroupVersionResource, obj runtime.Object, o metav1.ApplyOptions) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
-		return fmt.Errorf("encode the object: %w", err)
+		return nil, fmt.Errorf("encode the object: %w", err)
 	}
 	u := &unstructured.Unstructured{Object: content}
 	delete(content, "status")
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
-	_, err = d.Client.Resource(resource).Namespace(u.GetNamespace()).Apply(ctx, u.GetName(), u,
-		metav1.ApplyOptions{FieldManager: d.Manager, Force: true})
-	return err
+	o.FieldManager, o.Force = d.Manager, true
+	return d.Client.Resource(resource).Namespace(u.GetNamespace()).Apply(ctx, u.GetName(), u, o)
 }
 
 // Delete deletes an object; that there is none is no error.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	sourcev1 "github.com/fluxd/fluxd/pkg/api/source/v1"
@@ -51,6 +52,16 @@ type chartWriter struct{ apply.Declarer }
 // Apply implements [helmrelease.Charts].
 func (w chartWriter) Apply(ctx context.Context, chart *sourcev1.HelmChart) error {
 	return w.Declarer.Apply(ctx, api.HelmChartGVR, chart)
+}
+
+// Foretell implements [helmrelease.Charts].
+func (w chartWriter) Foretell(ctx context.Context, chart *sourcev1.HelmChart) (*sourcev1.HelmChart, error) {
+	u, err := w.Declarer.Foretell(ctx, api.HelmChartGVR, chart)
+	if err != nil {
+		return nil, err
+	}
+	left := &sourcev1.HelmChart{}
+	return left, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, left)
 }
 
 // Delete implements [helmrelease.Charts].

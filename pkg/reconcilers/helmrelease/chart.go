@@ -56,3 +56,9 @@ func hasAll(live, want *sourcev1.HelmChart) bool {
 	a.SourceRef.APIVersion = ""
 	return within(want.Labels, live.Labels) && within(want.Annotations, live.Annotations) && equality.Semantic.DeepEqual(a, b)
 }
+
+// alike says whether two HelmCharts ask for the same and are called the same.
+func alike(a, b *sourcev1.HelmChart) bool {
+	return equality.Semantic.DeepEqual(a.Labels, b.Labels) && equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
+		equality.Semantic.DeepEqual(a.Spec, b.Spec)
+}

@@ -37,6 +37,8 @@ type Configs interface {
 type Charts interface {
 	// Apply creates a HelmChart or changes it to what is given.
 	Apply(ctx context.Context, chart *sourcev1.HelmChart) error
+	// Foretell returns a HelmChart as Apply would leave it, and writes nothing.
+	Foretell(ctx context.Context, chart *sourcev1.HelmChart) (*sourcev1.HelmChart, error)
 	// Delete deletes a HelmChart; that there is none is no error.
 	Delete(ctx context.Context, namespace, name string) error
 }

@@ -159,6 +159,8 @@ func TestTemplate(t *testing.T) {
 	step("nothing new")
 	chart().Labels["x"], chart().Spec.Suspend = "1", true
 	step("what others have put on it")
+	w.r.sent = newSent()
+	step("after a restart")
 	chart().Spec.Version = "9"
 	step("set back", "apply apps/apps-web")
 	w.edit(func(o *v2.HelmRelease) {
@@ -167,6 +169,8 @@ func TestTemplate(t *testing.T) {
 	step("a label more", "apply apps/apps-web")
 	w.edit(func(o *v2.HelmRelease) { o.Spec.Chart.ObjectMeta = nil })
 	step("a label less", "apply apps/apps-web")
+	chart().Labels["a"], w.r.sent = "b", newSent()
+	step("a label that went before a restart", "apply apps/apps-web")
 	w.edit(func(o *v2.HelmRelease) { o.Spec.Chart.Spec.SourceRef.Namespace = "shared" })
 	step("elsewhere", "delete apps/apps-web", "apply shared/apps-web")
 	w.edit(func(o *v2.HelmRelease) {

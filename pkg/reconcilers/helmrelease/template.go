@@ -56,15 +56,28 @@ func (p *pass) template(ctx context.Context) error {
 	}
 	p.obj.Status.HelmChart = want.Namespace + "/" + want.Name
 	live, exists := p.chart(want.Namespace, want.Name)
-	if exists && hasAll(live, want) && p.sent.same(p.owner(), want) {
+	unchanged := exists && hasAll(live, want)
+	if unchanged && p.sent.same(p.owner(), want) {
 		return nil
 	}
-	if err := p.charts.Apply(ctx, want); err != nil {
+	if err := p.send(ctx, want, live, unchanged); err != nil {
 		return fault.Backoff(api.ReasonHelmChartSyncError, fmt.Errorf("failed to apply HelmChart '%s/%s': %w", want.Namespace, want.Name, err))
 	}
 	p.sent.note(p.owner(), want)
-	p.tellChart(want, !exists, exists && hasAll(live, want))
+	p.tellChart(want, !exists, unchanged)
 	return nil
+}
+
+// send applies the HelmChart that is wanted, unless the one that is there has all of it and
+// nothing that would go, as when it was made before this process started.
+func (p *pass) send(ctx context.Context, want, live *sourcev1.HelmChart, complete bool) error {
+	if complete {
+		left, err := p.charts.Foretell(ctx, want)
+		if err != nil || alike(left, live) {
+			return err
+		}
+	}
+	return p.charts.Apply(ctx, want)
 }
 
 func (p *pass) tellChart(chart *sourcev1.HelmChart, created, unchanged bool) {

@@ -163,6 +163,19 @@ func (w *world) Apply(_ context.Context, chart *sourcev1.HelmChart) error {
 	return nil
 }
 
+// Foretell leaves what others have put on the HelmChart, and not what was applied before.
+func (w *world) Foretell(_ context.Context, chart *sourcev1.HelmChart) (*sourcev1.HelmChart, error) {
+	live := w.objects[reconcilers.NewRef(api.HelmChartGVK.GroupKind(), chart.Namespace, chart.Name)].(*sourcev1.HelmChart)
+	left := chart.DeepCopy()
+	left.Spec.Suspend = live.Spec.Suspend
+	for _, others := range []string{"x", "y"} {
+		if value, ok := live.Labels[others]; ok {
+			left.Labels[others] = value
+		}
+	}
+	return left, nil
+}
+
 func (w *world) Delete(_ context.Context, namespace, name string) error {
 	w.charts = append(w.charts, "delete "+namespace+"/"+name)
 	delete(w.objects, reconcilers.NewRef(api.HelmChartGVK.GroupKind(), namespace, name))
