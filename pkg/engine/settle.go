@@ -160,7 +160,7 @@ func (s settlement) waiting(e *fault.WaitingError) verdict {
 	if !e.Quiet {
 		v.fact = &events.Fact{Severity: events.Info, Reason: e.Reason, Message: e.Error()}
 	}
-	if e.KeepReady && s.readyForThisGeneration() {
+	if e.KeepReady && s.judgedThisGeneration() {
 		return v
 	}
 	status, reconciling := metav1.ConditionFalse, api.ReasonProgressingWithRetry
@@ -173,9 +173,18 @@ func (s settlement) waiting(e *fault.WaitingError) verdict {
 	return v
 }
 
-func (s settlement) readyForThisGeneration() bool {
-	return s.obj.GetObservedGeneration() == s.obj.GetGeneration() &&
-		conditions.IsTrue(s.obj.GetConditions(), api.ConditionReady)
+// judgedThisGeneration says whether Ready tells how the present generation went, well or not.
+// Flux leaves the observed generation of an object that has failed as it was, so that for
+// such a one the generation in the condition counts.
+func (s settlement) judgedThisGeneration() bool {
+	ready := conditions.Get(s.obj.GetConditions(), api.ConditionReady)
+	switch {
+	case ready == nil:
+		return false
+	case ready.Status == metav1.ConditionTrue:
+		return s.obj.GetObservedGeneration() == s.obj.GetGeneration()
+	}
+	return ready.Status == metav1.ConditionFalse && ready.ObservedGeneration == s.obj.GetGeneration()
 }
 
 func (s settlement) failed(reason string, err error, backoff bool, o reconcilers.Options) verdict {

@@ -121,6 +121,24 @@ func TestSettle(t *testing.T) {
 			want: map[string]string{"Ready": "True Succeeded: stored artifact"}, wantSeen: 2,
 			after: 5 * time.Second, cold: true,
 		},
+		"cold memory keeps what has failed": {
+			before: observing(2, conditionsOf([4]string{"Ready", "False", "BuildFailed", "it broke before"}, busy)), observed: -1, failures: 1,
+			end:  ending{err: fault.Cold("Progressing", errBroken, 5*time.Second)},
+			want: map[string]string{"Ready": "False BuildFailed: it broke before", "Reconciling": "True " + busy[2] + ": " + busy[3]}, wantSeen: -1,
+			after: 5 * time.Second, count: 1, cold: true,
+		},
+		"cold memory keeps what has stalled": {
+			before: observing(2, conditionsOf([4]string{"Ready", "False", "UpgradeFailed", "it broke before"}, stalled)), observed: 2,
+			end:  ending{err: fault.Cold("Progressing", errBroken, 5*time.Second)},
+			want: map[string]string{"Ready": "False UpgradeFailed: it broke before", "Stalled": "True " + stalled[2] + ": " + stalled[3]}, wantSeen: 2,
+			after: 5 * time.Second, cold: true,
+		},
+		"cold memory says nothing of what failed in another generation": {
+			before: observing(1, conditionsOf([4]string{"Ready", "False", "BuildFailed", "it broke before"})), observed: 1,
+			end:  ending{err: fault.Cold("Progressing", errBroken, 5*time.Second)},
+			want: map[string]string{"Ready": "Unknown Progressing: it broke", "Reconciling": "True Progressing: it broke"}, wantSeen: 1,
+			after: 5 * time.Second, cold: true,
+		},
 		"cold memory says nothing of a new generation": {
 			before: conditionsOf(ready), observed: 1,
 			end:  ending{err: fault.Cold("NoArtifact", errBroken, 5*time.Second)},
@@ -222,6 +240,14 @@ func TestSettle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// observing has conditions speak of a generation.
+func observing(generation int64, list []metav1.Condition) []metav1.Condition {
+	for i := range list {
+		list[i].ObservedGeneration = generation
+	}
+	return list
 }
 
 func factOf(f *events.Fact) string {

@@ -41,7 +41,7 @@ type WaitingError struct {
 	// After is how long to wait before running again if nothing wakes the
 	// object earlier. Zero means: only a change wakes it.
 	After time.Duration
-	// KeepReady leaves a Ready=True of the same generation in place. It is for
+	// KeepReady leaves a Ready of the same generation in place, be it True or False. It is for
 	// what fluxd itself has not loaded yet, such as an artifact after a
 	// restart: not knowing is not a failure.
 	KeepReady bool
@@ -105,7 +105,7 @@ func Waiting(reason string, err error, after time.Duration) error {
 }
 
 // Cold returns a [WaitingError] for something fluxd has yet to load: Ready=True
-// is kept and nobody is told.
+// and Ready=False are kept and nobody is told.
 func Cold(reason string, err error, after time.Duration) error {
 	return &WaitingError{Reason: reason, Err: err, After: after, KeepReady: true, Quiet: true}
 }
