@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -215,50 +214,10 @@ func (d *Daemon) Kill() error {
 func (d *Daemon) MetricsAddress() string { return d.metrics }
 
 // Metrics returns all metrics as text.
-func (d *Daemon) Metrics() (string, error) {
-	res, err := http.Get("http://" + d.metrics + "/metrics")
-	if err != nil {
-		return "", fmt.Errorf("read the metrics: %w", err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return "", fmt.Errorf("read the metrics: %w", err)
-	}
-	return string(text), nil
-}
+func (d *Daemon) Metrics() (string, error) { return metrics(d.metrics) }
 
 // Metric returns the value of a metric, added up over its series that hold all
 // of the given label pairs, such as `kind="Kustomization"`.
 func (d *Daemon) Metric(name string, labels ...string) (float64, error) {
-	text, err := d.Metrics()
-	if err != nil {
-		return 0, err
-	}
-	total := 0.0
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		series, value, ok := strings.Cut(line, " ")
-		if at := strings.LastIndexByte(line, ' '); at > 0 {
-			series, value = line[:at], line[at+1:]
-		}
-		bare, _, _ := strings.Cut(series, "{")
-		if !ok || bare != name || !containsAll(series, labels) {
-			continue
-		}
-		var v float64
-		if _, err := fmt.Sscan(value, &v); err == nil {
-			total += v
-		}
-	}
-	return total, nil
-}
-
-func containsAll(s string, parts []string) bool {
-	for _, part := range parts {
-		if !strings.Contains(s, part) {
-			return false
-		}
-	}
-	return true
+	return metric(d.metrics, name, labels)
 }
