@@ -15,7 +15,7 @@ const (
 	cloned = 8
 	// ceiling is what the daemon may take, as GOMEMLIMIT: what it sets itself in a
 	// container of 128 MiB.
-	ceiling = "109MiB"
+	ceiling = "104MiB"
 )
 
 // clones measures the memory of fetching large repositories at once with the
