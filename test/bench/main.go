@@ -70,12 +70,12 @@ func run(ctx context.Context, o options, names []string) error {
 		if err != nil {
 			failed = append(failed, err)
 		}
+		if ctx.Err() != nil {
+			break // what was interrupted is no result
+		}
 		all.Sections = append(all.Sections, sections...)
 		if o.write {
 			failed = append(failed, write(filepath.Join(root, "docs"), sections))
-		}
-		if ctx.Err() != nil {
-			break
 		}
 	}
 	fmt.Print(all.Table())
