@@ -22,7 +22,7 @@ import (
 // moves on once the network is back.
 func TestColdStartWithoutTheNetwork(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 0)
+	f := newFleet(t, fleet.Options{Few: true})
 	cache := "--cache-dir=" + t.TempDir()
 	f.installed(cache)
 	before := f.states()
@@ -45,7 +45,7 @@ func TestColdStartWithoutTheNetwork(t *testing.T) {
 // it was, and drifts, until the network is back.
 func TestColdStartWithoutAnything(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 0)
+	f := newFleet(t, fleet.Options{Few: true})
 	f.installed()
 	before := f.states()
 
@@ -68,7 +68,7 @@ func TestColdStartWithoutAnything(t *testing.T) {
 // said and counts as missing, and is fetched again.
 func TestColdStartFromADamagedCache(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 0)
+	f := newFleet(t, fleet.Options{Few: true})
 	dir := t.TempDir()
 	f.installed("--cache-dir=" + dir)
 	before := f.states()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fluxd/fluxd/test/harness"
+	"github.com/fluxd/fluxd/test/harness/fleet"
 	"github.com/fluxd/fluxd/test/harness/world"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestBadDisks(t *testing.T) {
 	t.Parallel()
 	disk := newDisk(t)
-	f := newFleet(t, 0)
+	f := newFleet(t, fleet.Options{Few: true})
 	cache := "--cache-dir=" + filepath.Join(disk, "cache")
 	f.installed(cache)
 	before := f.states()

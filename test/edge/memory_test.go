@@ -41,7 +41,7 @@ func TestWithinTheLimit(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	f := newFleet(t, index)
+	f := newFleet(t, fleet.Options{Index: index})
 	flags = append(flags, "--cache-dir="+t.TempDir())
 	d := f.start(cgroup, flags...)
 	stop := cgroup.Watch()
@@ -52,6 +52,7 @@ func TestWithinTheLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.heavy(ctx)
+	share := d.CollectorShare()
 	// The node is off and on again, with nothing of the program in memory, and nothing of
 	// the network either.
 	f.stop(d)
@@ -61,7 +62,7 @@ func TestWithinTheLimit(t *testing.T) {
 	f.within("what drifted is put right", f.Mended)
 	most := stop()
 	t.Logf("of %d bytes at most %d could not be taken back, %d of them anonymous; %d pages of files were read again; %s of the CPU went to the collector",
-		limit, most.Used, most.Anonymous, most.Reread, d.CollectorShare())
+		limit, most.Used, most.Anonymous, most.Reread, share)
 	if most.Kills > 0 {
 		t.Errorf("the kernel killed it %d times", most.Kills)
 	}

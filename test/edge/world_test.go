@@ -17,13 +17,12 @@ type ownFleet struct {
 	world *world.World
 }
 
-// newFleet returns one that is not in the cluster yet.
-func newFleet(t *testing.T, index int) *ownFleet {
+// newFleet returns one that is not in the cluster yet, of the given size.
+func newFleet(t *testing.T, o fleet.Options) *ownFleet {
 	t.Helper()
 	w := world.New(t, shared.Cluster, "{}")
-	f, err := fleet.Start(t.Context(), fleet.Options{
-		Cluster: shared.Cluster, Namespace: w.Namespace, Labels: "{" + suite.OwnLabel + ": " + w.Namespace + "}", Index: index,
-	})
+	o.Cluster, o.Namespace, o.Labels = shared.Cluster, w.Namespace, "{"+suite.OwnLabel+": "+w.Namespace+"}"
+	f, err := fleet.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,16 @@ import (
 
 const (
 	overlays, plains, secrets = 8, 6, 2
-	// definitionsName is the Kustomization of definitions, which has so many.
-	definitionsName, definitions = "definitions", 30
-	// objects is how many a plain folder has, beside its mark.
-	objects = 10
+	definitionsName           = "definitions"
+)
+
+// amounts are how many definitions there are, and how many applications in a plain folder
+// and in a release, of three objects each.
+type amounts struct{ definitions, plain, released int }
+
+var (
+	usual = amounts{definitions: 30, plain: 10, released: 3}
+	few   = amounts{definitions: 1, plain: 1, released: 1}
 )
 
 // kustomizations are the names of the twenty.
@@ -47,12 +53,12 @@ func (f *Fleet) repository() (map[string]string, error) {
 	}
 	for i := range plains {
 		name := fmt.Sprintf("plain-%d", i)
-		maps.Copy(files, below(name, plain(name, f.round)))
+		maps.Copy(files, below(name, plain(name, f.round, f.plain)))
 	}
-	for i := range definitions {
+	for i := range f.definitions {
 		files[fmt.Sprintf("%s/%d.yaml", definitionsName, i)] = Definition(fmt.Sprint("things", i), fmt.Sprint("Thing", i), f.Namespace+".fleet.example.com")
 	}
-	maps.Copy(files, chart("folder", f.round).DirectoryOf("charts/folder"))
+	maps.Copy(files, chart("folder", f.round, f.released).DirectoryOf("charts/folder"))
 	files = f.expand(files)
 	secret, err := encrypted("secret.yaml.enc")
 	if err != nil {
@@ -82,7 +88,7 @@ func mark(name string, round int) string {
 }
 
 // plain is a folder of manifests.
-func plain(name string, round int) map[string]string {
+func plain(name string, round, objects int) map[string]string {
 	files := map[string]string{"mark.yaml": mark(name, round)}
 	for i := range objects {
 		files[fmt.Sprintf("%d.yaml", i)] = application(fmt.Sprintf("%s-%d", name, i), "NS", round)
@@ -188,7 +194,7 @@ spec:
 
 // chart is a chart with what most have: templates, helpers, a schema of its values, and
 // a page of text.
-func chart(name string, round int) upstream.Chart {
+func chart(name string, round, count int) upstream.Chart {
 	files := map[string]string{
 		"README.md":              strings.Repeat("A page that tells what the values of this chart are for.\n", 1000),
 		"values.schema.json":     `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"count":{"type":"integer","minimum":1},"settings":{"type":"object","additionalProperties":{"type":"string"}}},"required":["count"]}`,
@@ -200,7 +206,7 @@ func chart(name string, round int) upstream.Chart {
 	}
 	return upstream.Chart{
 		Name: name, Version: fmt.Sprintf("1.%d.0", round), Files: files,
-		Values: "count: 3\nsettings:\n" + manySettings(),
+		Values: fmt.Sprintf("count: %d\nsettings:\n%s", count, manySettings()),
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 // Fleet is the objects and the servers that they come from.
 type Fleet struct {
 	Options
+	amounts
 	round    int    // how often everything has changed
 	key      string // which opens what is encrypted
 	dir      string
@@ -42,11 +43,17 @@ type Options struct {
 	Labels string
 	// Index is how many bytes the index of charts has; zero makes it hold ours only.
 	Index int
+	// Few has less of everything but of what reconciles, for tests that are not about
+	// memory.
+	Few bool
 }
 
 // Start starts the servers and puts everything on them. Nothing is in the cluster yet.
 func Start(ctx context.Context, o Options) (*Fleet, error) {
-	f := &Fleet{Options: o}
+	f := &Fleet{Options: o, amounts: usual}
+	if o.Few {
+		f.amounts = few
+	}
 	if err := f.start(ctx); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -152,26 +159,26 @@ func (f *Fleet) publish(ctx context.Context) error {
 	if _, err := f.repo.Commit(ctx, "main", fmt.Sprint("round ", f.round), files); err != nil {
 		return err
 	}
-	artifact, err := upstream.FluxArtifact(f.expand(plain("oci", f.round)), map[string]string{"org.opencontainers.image.revision": fmt.Sprint("round@sha1:", f.round)})
+	artifact, err := upstream.FluxArtifact(f.expand(plain("oci", f.round, f.plain)), map[string]string{"org.opencontainers.image.revision": fmt.Sprint("round@sha1:", f.round)})
 	if err != nil {
 		return err
 	}
 	if _, err := f.registry.Push(ctx, "fleet/oci", "latest", artifact); err != nil {
 		return err
 	}
-	for name, text := range f.expand(plain("bucket", f.round)) {
+	for name, text := range f.expand(plain("bucket", f.round, f.plain)) {
 		if err := f.s3.Put(ctx, f.Namespace, name, []byte(text)); err != nil {
 			return err
 		}
 	}
-	packaged, tag, err := chart("pushed", f.round).Artifact()
+	packaged, tag, err := chart("pushed", f.round, f.released).Artifact()
 	if err != nil {
 		return err
 	}
 	if _, err := f.registry.Push(ctx, "fleet/charts/pushed", tag, packaged); err != nil {
 		return err
 	}
-	return f.index.PublishAmong(f.Index, chart("indexed", f.round))
+	return f.index.PublishAmong(f.Index, chart("indexed", f.round, f.released))
 }
 
 // Create creates everything in the cluster.

@@ -50,7 +50,7 @@ func (o *offer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // offer says in the status of the ExternalArtifact what a controller of it would.
 func (f *Fleet) offer(ctx context.Context) error {
-	archive, err := upstream.Archive(f.expand(plain("external", f.round)))
+	archive, err := upstream.Archive(f.expand(plain("external", f.round, f.plain)))
 	if err != nil {
 		return err
 	}
