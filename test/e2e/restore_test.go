@@ -55,8 +55,18 @@ func TestEtcdRestored(t *testing.T) {
 	equal(t, "inventory", []string{"NS_comes__ConfigMap", "NS_stays__ConfigMap"}, w.inventory(app))
 	obj := w.waitFor(2*patience, api.HelmReleaseGVR, "web", releasedAt("2.0.0"))
 	t.Logf("all was well %s after the API server was back", time.Since(began).Round(time.Millisecond))
-	equal(t, "records", []string{"sh.helm.release.v1.web.v1 superseded", "sh.helm.release.v1.web.v2 deployed"}, w.records())
-	equal(t, "history", []string{"2 deployed", "1 superseded"}, w.history(obj))
+	// The old chart, which is restored as well, may be released once more in between.
+	records := w.records()
+	for i, record := range records {
+		want := fmt.Sprintf("sh.helm.release.v1.web.v%d superseded", i+1)
+		if i == len(records)-1 {
+			want = fmt.Sprintf("sh.helm.release.v1.web.v%d deployed", i+1)
+		}
+		equal(t, "record", want, record)
+	}
+	if n := len(records); n < 2 || n > 3 || w.history(obj)[0] != fmt.Sprint(n, " deployed") {
+		t.Errorf("there are %d revisions, and the history is %v", n, w.history(obj))
+	}
 	equal(t, "words", []string{"second", "second"}, w.words())
 	for name, wanted := range map[string]is{"stays": data("key", "2"), "web-one": data("word", "second")} {
 		w.patch(harness.ConfigMaps, name, map[string]any{"data": map[string]any{"key": "edited", "word": "edited"}})
