@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/controlplane"
@@ -12,6 +14,18 @@ import (
 	"github.com/fluxd/fluxd/test/harness/suite"
 	"github.com/fluxd/fluxd/test/harness/world"
 )
+
+var jobs = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+
+// endless is a hook whose Job runs for longer than any test.
+const endless = `apiVersion: batch/v1
+kind: Job
+metadata: {name: endless, annotations: {helm.sh/hook: pre-upgrade}}
+spec:
+  template:
+    metadata: {annotations: {fluxd.test/run-for: 1h}}
+    spec: {restartPolicy: Never, containers: [{name: job, image: example.com/job}]}
+`
 
 // The command line takes fluxd off a cluster, while the daemon runs and has work to do.
 // What it applied stays, and nothing hangs.
@@ -45,7 +59,10 @@ func TestUninstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := makeWorld(t, c, files{"app/config.yaml": configMap("config", "1"), "app/web.yaml": deployment("web")})
+	w := makeWorld(t, c, files{
+		"app/config.yaml": configMap("config", "1"), "app/web.yaml": deployment("web"),
+		"chart/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0\n", "chart/templates/config.yaml": configMap("{{ .Release.Name }}", "1"),
+	})
 	w.git("repo")
 	w.kustomization("app", "repo", "./app", "wait: true")
 	w.kustomization("rest", "repo", "./app", "suspend: true")
@@ -53,14 +70,20 @@ func TestUninstall(t *testing.T) {
 	w.Create(w.Manifest(sourceVersion, "OCIRepository", "oci", "url: "+w.url(""), "insecure: true"))
 	w.Create(w.Manifest(sourceVersion, "HelmRepository", "charts", "url: "+charts.URL))
 	w.Create(w.Manifest("helm.toolkit.fluxcd.io/v2", "HelmRelease", "release", "chart: {spec: {chart: web, sourceRef: {kind: HelmRepository, name: charts}}}"))
+	w.Create(w.Manifest("helm.toolkit.fluxcd.io/v2", "HelmRelease", "busy", "chart: {spec: {chart: chart, sourceRef: {kind: GitRepository, name: repo}}}"))
 	w.Wait(kustomizations, "app", ready)
 	w.Wait(api.HelmReleaseGVR, "release", harness.Ready)
+	w.Wait(api.HelmReleaseGVR, "busy", harness.Ready)
 	w.migrate()
 	before := w.Get(harness.ConfigMaps, "config")
 
 	says(t, w.flux("uninstall", "--dry-run", "--namespace="+namespace), "✔ Deployment/"+namespace+"/fluxd deleted (dry run)", "✔ uninstall finished")
 	says(t, w.refused("uninstall", "--namespace="+namespace), "Flux is managed by fluxd", "aborting")
 
+	// An upgrade is in the middle of a hook that does not end, and a commit is being applied.
+	w.commit(files{"chart/Chart.yaml": "apiVersion: v2\nname: app\nversion: 2.0.0\n", "chart/templates/hook.yaml": endless})
+	w.Request(harness.Sources, "repo")
+	w.Wait(jobs, "endless", func(obj *unstructured.Unstructured) bool { return obj != nil })
 	w.commit(files{"app/config.yaml": configMap("config", "2")})
 	w.Request(harness.Sources, "repo")
 	out := w.flux("uninstall", "--silent", "--namespace="+namespace)
@@ -81,7 +104,7 @@ func TestUninstall(t *testing.T) {
 	if after == nil || after.GetDeletionTimestamp() != nil || after.GetUID() != before.GetUID() {
 		t.Errorf("what was applied went: %v", after)
 	}
-	if w.Get(harness.Deployments, "web") == nil || w.Get(harness.ConfigMaps, "release") == nil || w.Get(world.Secrets, "sh.helm.release.v1.release.v1") == nil {
+	if w.Get(harness.Deployments, "web") == nil || w.Get(harness.ConfigMaps, "release") == nil || w.Get(harness.ConfigMaps, "busy") == nil || w.Get(world.Secrets, "sh.helm.release.v1.release.v1") == nil {
 		t.Error("something that was applied or released went")
 	}
 
