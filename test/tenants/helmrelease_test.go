@@ -44,6 +44,13 @@ func onCharts() map[string]attack {
 			}
 		}
 	}
+	dependency := func(repository, says string) attack {
+		return attack{
+			fields: []string{"dependencies of a chart"}, kind: helmRelease,
+			files: small("mine", "Chart.yaml", "apiVersion: v2\nname: small\nversion: 1.0.0\ndependencies: [{name: private, version: '*', repository: '"+repository+"'}]\n"),
+			ready: "False/SourceNotReady", says: []string{says},
+		}
+	}
 	return map[string]attack{
 		"h-lookup":         chart(template(shown(`lookup "v1" "Secret" "victim" "treasure"`)), "forbidden", `"treasure"`),
 		"h-lookup-list":    chart(template(shown(`lookup "v1" "ConfigMap" "victim" ""`)), "forbidden"),
@@ -81,11 +88,9 @@ func onCharts() map[string]attack {
 			annotations: "{fluxd.io/values-files: '{files: [{path: ../../etc/passwd}]}'}",
 			ready:       "False/ValuesError", says: []string{"metadata.annotations[fluxd.io/values-files]", "leads out of the artifact"},
 		},
-		"h-dependency": {
-			fields: []string{"dependencies of a chart"}, kind: helmRelease,
-			files: small("mine", "Chart.yaml", "apiVersion: v2\nname: small\nversion: 1.0.0\ndependencies: [{name: private, version: '*', repository: 'file://../../../../../etc'}]\n"),
-			ready: "False/SourceNotReady", says: []string{"private"},
-		},
+		"h-dependency":          dependency("file://../../../../../etc", "private"),
+		"h-dependency-metadata": dependency("http://169.254.169.254", refusedAddress),
+		"h-dependency-redirect": dependency("http://$REDIRECT", refusedAddress),
 	}
 }
 

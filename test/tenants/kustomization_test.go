@@ -302,6 +302,13 @@ func onDependencies() map[string]attack {
 			files: files{"a.yaml": mine("k-depends-cluster")},
 			ready: "False/DependencyNotReady", says: []string{"Namespace/victim", "forbidden"},
 		},
+		// Although it is known how what the victim has applied does, it is asked again.
+		"k-health-applied": {
+			fields: []string{"Kustomization spec.healthChecks[].namespace"}, kind: kustomization, files: files{"a.yaml": mine("k-health-applied")},
+			spec:  "healthChecks: [{apiVersion: v1, kind: ConfigMap, name: crown, namespace: victim}]",
+			ready: "Unknown/Progressing", says: []string{"Running health checks"},
+			then: denied("get", "configmaps", "crown"),
+		},
 		"k-health": {
 			fields: []string{"Kustomization spec.healthChecks[].namespace"}, kind: kustomization, files: files{"a.yaml": mine("k-health")},
 			spec:  "healthChecks: [{apiVersion: v1, kind: Secret, name: treasure, namespace: victim}]",
