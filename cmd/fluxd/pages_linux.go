@@ -27,12 +27,17 @@ func readSparsely() error {
 		return err
 	}
 	defer maps.Close()
+	found := false
 	var failures []error
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) == 6 && fields[5] == program {
-			failures = append(failures, adviseRandom(fields[0]))
+		if mapping, _, _ := strings.Cut(lines.Text(), " "); strings.HasSuffix(lines.Text(), " "+program) {
+			found = true
+			failures = append(failures, adviseRandom(mapping))
 		}
+	}
+	if !found {
+		failures = append(failures, fmt.Errorf("%s is mapped nowhere", program))
 	}
 	return errors.Join(append(failures, lines.Err())...)
 }
