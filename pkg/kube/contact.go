@@ -18,7 +18,8 @@ type contact struct {
 	mu    sync.Mutex // guards the fields below
 	lost  func(err error)
 	found func()
-	told  time.Time // when lost was told; zero as long as requests get through
+	away  bool      // the last that was told is that requests do not get through
+	told  time.Time // when that was told
 }
 
 // WrappedRoundTripper returns the transport below.
@@ -38,10 +39,10 @@ func (c *contact) RoundTrip(req *http.Request) (*http.Response, error) {
 func (c *contact) reached() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.told.IsZero() {
+	if !c.away {
 		return
 	}
-	c.told = time.Time{}
+	c.away = false
 	c.found()
 }
 
@@ -52,12 +53,12 @@ func (c *contact) failed(err error) {
 	if c.lost == nil || now.Sub(c.told) < tellEvery {
 		return
 	}
-	c.told = now
+	c.away, c.told = true, now
 	c.lost(err)
 }
 
-// Contact has lost called when requests do not reach the API server, now and then while
-// that lasts, and found when they do again. Neither may send a request.
+// Contact has lost called when requests do not reach the API server, once a minute at
+// most, and found when they do again. Neither may send a request.
 func (c *Clients) Contact(lost func(err error), found func()) {
 	if c.contact == nil {
 		return // those of another cluster, which is not ours to talk of
