@@ -209,3 +209,26 @@ func (f *fleet) counted(match func(controlplane.AuditEvent) bool) map[string]int
 	}
 	return counts
 }
+
+// goes deletes everything while answers go wrong, which they do until the first app is gone,
+// and fails the test if something is left.
+func (f *fleet) goes(trouble *trouble) {
+	f.t.Helper()
+	f.gate.disturb(trouble)
+	for i := range f.apps {
+		f.delete(harness.Kustomized, appName(i))
+	}
+	for i := range f.releases {
+		f.delete(api.HelmReleaseGVR, releaseName(i))
+	}
+	for i := range f.apps {
+		f.waitFor(4*patience, harness.Kustomized, appName(i), harness.Gone)
+		f.gate.disturb(nil)
+	}
+	for i := range f.releases {
+		f.waitFor(4*patience, api.HelmReleaseGVR, releaseName(i), harness.Gone)
+	}
+	equal(f.t, "records that are left", []string(nil), f.records())
+	out := f.kubectl("get", "configmaps,serviceaccounts", "-o", "name")
+	equal(f.t, "objects that are left", []string{"configmap/kube-root-ca.crt", "serviceaccount/default"}, strings.Fields(out))
+}
