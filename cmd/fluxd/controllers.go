@@ -25,15 +25,16 @@ const refusals = 10
 
 // learn sets the settings, by what the Deployments of Flux controllers say. It waits for
 // an API server that does not answer: without one there is nothing to do anyway, and to
-// go on without what they say could mean to go on without a lockdown.
-func (d *daemon) learn(ctx context.Context) error {
+// go on without what they say could mean to go on without a lockdown. It asks again after
+// a pause.
+func (d *daemon) learn(ctx context.Context, pause time.Duration) error {
 	d.settings = d.options.alone()
 	if !d.options.compatArgs || d.options.namespace == "" {
 		return nil
 	}
 	cluster := &install.Cluster{Clients: d.clients}
 	refused := 0
-	for {
+	for level := 0; ; level = 1 { // it is told once
 		found, version, err := cluster.Controllers(ctx, d.options.namespace)
 		if apierrors.IsForbidden(err) {
 			refused++
@@ -51,11 +52,11 @@ func (d *daemon) learn(ctx context.Context) error {
 		case version != "" || ctx.Err() != nil: // it answered, and it is no good
 			return err
 		}
-		d.log.Info("waiting for the API server", "reason", err.Error())
+		d.log.V(level).Info("waiting for the API server", "reason", err.Error())
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(unanswered):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -38,6 +38,9 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	}
 	http.DefaultTransport = kustomize.NoNetwork{}
 	d, err := build(ctx, o, log)
+	if err != nil && ctx.Err() != nil {
+		return nil // it was told to stop while it waited
+	}
 	if err != nil {
 		return err
 	}
@@ -88,7 +91,7 @@ func build(ctx context.Context, o *options, log logr.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d.server.metrics.CountRequests()
-	if err = d.learn(ctx); err != nil {
+	if err = d.learn(ctx, unanswered); err != nil {
 		return nil, err
 	}
 	o = d.options
