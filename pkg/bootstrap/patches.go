@@ -66,7 +66,7 @@ func missing(kustomization []byte, objects install.Objects) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("it has patches for Deployments that are not there, and which would do nothing: %s; say it of the Deployment fluxd instead", strings.Join(bad, ", "))
+	return fmt.Errorf("it has patches for Deployments that are not there, and which would do nothing: %s; say it of the Deployment fluxd instead, or add these with --profile=aliases", strings.Join(bad, ", "))
 }
 
 // subject returns what a strategic merge patch is for.
