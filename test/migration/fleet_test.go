@@ -43,6 +43,8 @@ type fleet struct {
 	storage string // where the source-controller serves artifacts
 	dir     string // of the Flux controllers
 	keys    map[string]string
+	cli     string   // the flux command line
+	env     []string // of commands
 
 	stock  *harness.Stock
 	daemon *harness.Daemon
@@ -67,7 +69,7 @@ func newFleet(t *testing.T) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{World: world.New(t, cluster, "{}"), dir: t.TempDir(), keys: map[string]string{}}
+	f := &fleet{World: world.New(t, cluster, "{}"), dir: t.TempDir(), keys: map[string]string{}, cli: cli}
 	f.run(cli, "install", "--namespace="+system)
 	if f.storage, err = program.FreeAddress(); err != nil {
 		t.Fatal(err)
@@ -234,6 +236,7 @@ func (f *fleet) command(program string, args ...string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+f.Cluster.Kubeconfig(), "HOME="+f.T.TempDir())
+	cmd.Env = append(cmd.Env, f.env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

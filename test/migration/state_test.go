@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -58,6 +59,9 @@ func (f *fleet) state() state {
 func (f *fleet) list(gvr schema.GroupVersionResource) []unstructured.Unstructured {
 	f.T.Helper()
 	list, err := f.Cluster.Dynamic.Resource(gvr).List(f.T.Context(), metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil // the kind is not there
+	}
 	if err != nil {
 		f.T.Fatal(err)
 	}

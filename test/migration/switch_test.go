@@ -59,6 +59,7 @@ func TestMoveAndBack(t *testing.T) {
 	t.Logf("status writes of fluxd: %v", status)
 	f.rollOut(2)
 	world.Contains(t, "check", f.run(binary, "check"), "all checks passed")
+	world.Contains(t, "the check of Flux", f.run(f.cli, "check"), "all checks passed")
 
 	// And back. A source that fluxd has seen first lacks the finalizer of Flux.
 	f.Create(f.Manifest(sourceVersion, "GitRepository", "made", "url: "+gits.RepoURL(f.repo), "ref: {branch: main}"))

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -139,7 +140,9 @@ func TestLeases(t *testing.T) {
 	rolled("2")
 	f.writesNothing(mark, controlplane.FluxdUser)
 	f.stopStock()
+	since := time.Now()
 	rolled("3")
+	t.Logf("fluxd rolled out a commit %s after Flux had ended", time.Since(since))
 	for _, component := range []string{"source-controller", "kustomize-controller", "helm-controller"} {
 		world.Contains(t, "holder of the Lease of "+component, f.holder(component), "fluxd_")
 	}
@@ -150,7 +153,9 @@ func TestLeases(t *testing.T) {
 	f.writesNothing(mark, stockUser)
 	world.Contains(t, "what the kustomize-controller says", f.stock.Output("kustomize-controller"), "Attempting to acquire leader lease")
 	f.stopFluxd()
+	since = time.Now()
 	rolled("5")
+	t.Logf("Flux rolled out a commit %s after fluxd had ended", time.Since(since))
 	for _, component := range []string{"source-controller", "kustomize-controller"} {
 		if holder := f.holder(component); strings.Contains(holder, "fluxd") {
 			t.Errorf("the Lease of %s is held by %s", component, holder)
