@@ -28,7 +28,7 @@ func (c *Cluster) Bootstrapped(ctx context.Context) (string, error) {
 
 // Prepare looks whether fluxd can be installed in a namespace: at the version of the
 // server, the rights of the account, and who else is there, which force passes over.
-// Nothing is written.
+// Controllers that are about to end are waited for. Nothing is written.
 func (c *Cluster) Prepare(ctx context.Context, namespace string, force bool, p Progress) error {
 	p.Step("connecting to %s", c.Host)
 	version, err := c.Server(ctx)
@@ -39,7 +39,7 @@ func (c *Cluster) Prepare(ctx context.Context, namespace string, force bool, p P
 	if err := c.MayInstall(ctx); err != nil {
 		return err
 	}
-	others, err := c.Others(ctx, namespace)
+	others, err := c.gone(ctx, namespace, force, p)
 	if err != nil {
 		return err
 	}

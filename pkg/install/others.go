@@ -30,6 +30,8 @@ type Other struct {
 	Namespace, Name string
 	// Sign is what tells that it runs.
 	Sign string
+	// Leaving says that its Deployment is to have no Pods: it is about to end.
+	Leaving bool
 }
 
 // String returns namespace/name and the sign.
@@ -40,10 +42,8 @@ type OthersError struct{ Others []Other }
 
 // Error tells who is there and what to do.
 func (e *OthersError) Error() string {
-	var names []string
 	var stop []string
 	for _, o := range e.Others {
-		names = append(names, o.String())
 		which := fmt.Sprintf("-l %s=%s,%s!=%s", labelPartOf, partOf, labelComponent, program)
 		if o.Name == program {
 			which = program
@@ -52,16 +52,24 @@ func (e *OthersError) Error() string {
 	}
 	slices.Sort(stop)
 	stop = slices.Compact(stop)
-	return "other controllers look after this cluster: " + strings.Join(names, ", ") +
+	return "other controllers look after this cluster: " + e.names() +
 		"; two that write the same objects undo each other's work. To move the cluster to fluxd, stop them first: " +
 		strings.Join(stop, "; ") + "; or go on with --force if they look after other objects"
+}
+
+func (e *OthersError) names() string {
+	var names []string
+	for _, o := range e.Others {
+		names = append(names, o.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 // Others returns the controllers that run beside the fluxd of a namespace: those of
 // Flux, by their Deployments and by the Leases that they keep alive, and other fluxds.
 // What may not be read is not found.
 func (c *Cluster) Others(ctx context.Context, namespace string) ([]Other, error) {
-	found, err := c.running(ctx, namespace)
+	found, resting, err := c.running(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +79,7 @@ func (c *Cluster) Others(ctx context.Context, namespace string) ([]Other, error)
 	}
 	for _, o := range held {
 		if !slices.ContainsFunc(found, func(f Other) bool { return f.Namespace == o.Namespace && f.Name == o.Name }) {
+			o.Leaving = resting[o.Namespace+"/"+o.Name]
 			found = append(found, o)
 		}
 	}
@@ -78,33 +87,62 @@ func (c *Cluster) Others(ctx context.Context, namespace string) ([]Other, error)
 	return found, nil
 }
 
-// running returns the controllers whose Deployments have Pods.
-func (c *Cluster) running(ctx context.Context, namespace string) ([]Other, error) {
+// gone is [Cluster.Others] once those have ended that are about to, or when ctx ends, unless
+// force or a dry run is in a hurry. A controller that is stopped may take its time, and keeps
+// its Lease meanwhile.
+func (c *Cluster) gone(ctx context.Context, namespace string, force bool, p Progress) ([]Other, error) {
+	told := false
+	for {
+		others, err := c.Others(ctx, namespace)
+		stays := func(o Other) bool { return !o.Leaving }
+		if err != nil || force || c.DryRun || len(others) == 0 || slices.ContainsFunc(others, stays) {
+			return others, err
+		}
+		if !told {
+			p.Step("waiting for the end of %s", (&OthersError{others}).names())
+			told = true
+		}
+		if pause(ctx, recheck); ctx.Err() != nil {
+			return others, nil
+		}
+	}
+}
+
+// running returns the controllers whose Deployments have Pods, and which Deployments are to
+// have none, as namespace/name.
+func (c *Cluster) running(ctx context.Context, namespace string) (found []Other, resting map[string]bool, err error) {
 	items, err := c.list(ctx, deployments, "", labelPartOf+"="+partOf)
 	if apierrors.IsForbidden(err) {
 		items, err = c.list(ctx, deployments, namespace, labelPartOf+"="+partOf)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var found []Other
+	resting = make(map[string]bool)
 	for i := range items {
 		d := &items[i]
 		component := d.GetLabels()[labelComponent]
 		ours := component == program && (d.GetNamespace() == namespace)
+		rests := atRest(d)
+		resting[d.GetNamespace()+"/"+d.GetName()] = rests
 		if ours || component != program && !slices.Contains(components, component) || scaledDown(d) {
 			continue
 		}
-		found = append(found, Other{d.GetNamespace(), d.GetName(), "its Deployment has replicas"})
+		found = append(found, Other{Namespace: d.GetNamespace(), Name: d.GetName(), Sign: "its Deployment has replicas", Leaving: rests})
 	}
-	return found, nil
+	return found, resting, nil
 }
 
 // scaledDown says whether a Deployment is to have no Pods and has none.
 func scaledDown(d *unstructured.Unstructured) bool {
-	wanted, set, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
 	there, _, _ := unstructured.NestedInt64(d.Object, "status", "replicas")
-	return set && wanted == 0 && there == 0
+	return atRest(d) && there == 0
+}
+
+// atRest says whether a Deployment is to have no Pods. Those that it had may still be ending.
+func atRest(d *unstructured.Unstructured) bool {
+	wanted, set, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
+	return set && wanted == 0
 }
 
 // holders returns the controllers that keep their Leases alive.
@@ -131,7 +169,7 @@ func (c *Cluster) holders(ctx context.Context, now time.Time) ([]Other, error) {
 		if !isLease || !slices.Contains(components, component) || ours[holder] || strings.HasPrefix(holder, program) || !alive(l, now) {
 			continue
 		}
-		found = append(found, Other{l.GetNamespace(), component, "the Lease " + l.GetName() + " is held by " + holder})
+		found = append(found, Other{Namespace: l.GetNamespace(), Name: component, Sign: "the Lease " + l.GetName() + " is held by " + holder})
 	}
 	return found, nil
 }

@@ -36,6 +36,9 @@ func TestScaledDown(t *testing.T) {
 		"none, soon":       {map[string]any{"replicas": int64(0)}, map[string]any{"replicas": int64(1)}, false},
 		"none for a while": {map[string]any{"replicas": int64(0)}, map[string]any{"replicas": int64(0)}, true},
 	} {
+		if got := atRest(object(map[string]any{"spec": tt.spec})); got != strings.HasPrefix(name, "none") {
+			t.Errorf("%s, at rest: %v", name, got)
+		}
 		if got := scaledDown(object(map[string]any{"spec": tt.spec, "status": tt.status})); got != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -43,7 +46,7 @@ func TestScaledDown(t *testing.T) {
 }
 
 func TestOthersError(t *testing.T) {
-	err := &OthersError{[]Other{{"flux-system", "source-controller", "its Deployment has replicas"}, {"other", "fluxd", "its Deployment has replicas"}}}
+	err := &OthersError{[]Other{{Namespace: "flux-system", Name: "source-controller", Sign: "its Deployment has replicas"}, {Namespace: "other", Name: "fluxd", Sign: "its Deployment has replicas"}}}
 	for _, part := range []string{
 		"flux-system/source-controller (its Deployment has replicas), other/fluxd", "--force",
 		"kubectl -n flux-system scale deployment -l app.kubernetes.io/part-of=flux,app.kubernetes.io/component!=fluxd --replicas=0; kubectl -n other scale deployment fluxd --replicas=0",
