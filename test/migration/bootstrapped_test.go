@@ -1,16 +1,20 @@
 package migration
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/world"
+	"github.com/fluxd/fluxd/test/program"
 )
 
 // edge is the folder of the cluster in the repository.
@@ -42,14 +46,19 @@ func TestMoveBootstrapped(t *testing.T) {
 	before, root := f.state(), f.root()
 	f.scale(stockItself, 0)
 	f.stopStock()
-	done := make(chan string)
+	f.drains("helm-controller")
+	mark, done := f.Mark(), make(chan string, 1)
 	go func() {
 		out, err := f.command(binary, append([]string{"bootstrap", "git", "--version=v1"}, url...)...)
 		done <- fmt.Sprint(out, err)
 	}()
-	f.deployed(fluxdItself, true)
+	f.looksTwice(mark)
+	f.drained("helm-controller")
+	if err := f.deployed(fluxdItself, true); err != nil {
+		t.Fatalf("%v\n%s", err, <-done)
+	}
 	f.startFluxd()
-	world.Contains(t, "bootstrap", <-done, "bootstrap finished")
+	world.Contains(t, "bootstrap", <-done, "waiting for the end of flux-system/helm-controller (", "bootstrap finished")
 	f.follows("2")
 	world.Equal(t, "definitions, namespace and controllers after the move to fluxd", root, f.root())
 	f.kept(before)
@@ -70,10 +79,51 @@ func TestMoveBootstrapped(t *testing.T) {
 	f.scale(stockItself, 1)
 	f.startStock(false)
 	f.follows("3")
-	f.deployed(fluxdItself, false)
+	failing(t, f.deployed(fluxdItself, false))
 	world.Equal(t, "definitions, namespace and controllers after the move to Flux", root, f.root())
 	f.kept(before)
 	f.atRest(1)
+}
+
+var leases = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+
+// drains has a controller hold its Lease, as one does that was stopped and finishes what it
+// is about.
+func (f *fleet) drains(component string) {
+	f.T.Helper()
+	f.Create(fmt.Sprintf("apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: %s-leader-election, namespace: %s}\n"+
+		"spec: {holderIdentity: %s-5f_1, leaseDurationSeconds: 300, renewTime: %q}\n",
+		component, system, component, time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")))
+}
+
+// drained has it give the Lease back.
+func (f *fleet) drained(component string) {
+	f.T.Helper()
+	released := map[string]any{"spec": map[string]any{"holderIdentity": ""}}
+	if _, err := f.Cluster.Patch(f.T.Context(), leases, system, component+"-leader-election", released); err != nil {
+		f.T.Fatal(err)
+	}
+}
+
+// looksTwice waits until somebody has looked twice since a mark at who holds Leases.
+func (f *fleet) looksTwice(mark controlplane.AuditMark) {
+	f.T.Helper()
+	ctx, cancel := f.within(long)
+	defer cancel()
+	if err := program.Poll(ctx, func(context.Context) error {
+		looks := 0
+		for _, e := range f.audit(mark, controlplane.AdminUser) {
+			if e.Request.Resource == "leases" && e.Request.Verb == "list" {
+				looks++
+			}
+		}
+		if looks < 2 {
+			return fmt.Errorf("%d looks at the Leases", looks)
+		}
+		return nil
+	}); err != nil {
+		f.T.Fatal(err)
+	}
 }
 
 // root are the UIDs of what Flux itself is made of.
@@ -95,13 +145,11 @@ func (f *fleet) root() map[string]string {
 }
 
 // deployed waits until a Deployment is there, or not.
-func (f *fleet) deployed(name string, is bool) {
-	f.T.Helper()
+func (f *fleet) deployed(name string, is bool) error {
 	ctx, cancel := f.within(long)
 	defer cancel()
-	if _, err := f.Cluster.Wait(ctx, harness.Deployments, system, name, func(obj *object) bool { return (obj != nil) == is }); err != nil {
-		f.T.Fatal(err)
-	}
+	_, err := f.Cluster.Wait(ctx, harness.Deployments, system, name, func(obj *object) bool { return (obj != nil) == is })
+	return err
 }
 
 // follows commits a value, and waits until the cluster has it.
