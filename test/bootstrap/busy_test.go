@@ -108,10 +108,10 @@ func TestUninstallWhileBusy(t *testing.T) {
 			}
 			out := w.fluxd("uninstall", "--silent")
 			contains(t, out, "HelmRelease/busy/web finalizers removed", "Kustomization/busy/app-0 finalizers removed", "uninstall finished")
-			if deaf && <-again {
-				equal(t, "how often it was taken off the one that had it again", 2, strings.Count(out, "Kustomization/busy/again finalizers removed"))
-			}
 			k.end()
+			if deaf && <-again && strings.Count(out, "Kustomization/busy/again finalizers removed") < 2 && !k.said("finalized", `"name":"again"`) {
+				t.Error("nobody says to have taken the finalizer off the one that had it again")
+			}
 			if w.get(harness.Namespaces, "", namespace) != nil || w.get(definitions, "", "helmreleases.helm.toolkit.fluxcd.io") != nil {
 				t.Error("something of fluxd is left")
 			}
@@ -155,6 +155,13 @@ func (w *world) finalizeAgain(ctx context.Context) <-chan bool {
 		done <- err == nil
 	}()
 	return done
+}
+
+// said says whether a line of a process that has ended has all of the words.
+func (k *keeper) said(words ...string) bool {
+	return slices.ContainsFunc(k.log(), func(line string) bool {
+		return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) })
+	})
 }
 
 func (w *world) make(manifest string) {
