@@ -17,8 +17,12 @@ const (
 	fileAuditPolicy = "audit-policy.json"
 )
 
-// AuditMark is a place in the audit log. Zero is its beginning.
-type AuditMark int64
+// AuditMark is a moment, and where in the audit log what comes after it is. Zero is the
+// beginning.
+type AuditMark struct {
+	offset int64
+	at     time.Time
+}
 
 // AuditEvent is one request that the API server has answered, or for a watch
 // has begun to answer.
@@ -36,18 +40,21 @@ type AuditEvent struct {
 }
 
 // MarkAudit makes AuditCounts start from here, and returns the place for
-// those who count from several.
+// those who count from several. What came in before does not count, whenever it is
+// answered: an object can be seen to have changed before the answer to who changed it
+// is in the log.
 func (c *ControlPlane) MarkAudit() (AuditMark, error) {
 	if err := c.audited(); err != nil {
-		return 0, err
+		return AuditMark{}, err
 	}
-	mark, err := endOfLines(c.plan.file(fileAudit))
+	now := time.Now()
+	offset, err := endOfLines(c.plan.file(fileAudit))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("mark the audit log: %w", err)
+		return AuditMark{}, fmt.Errorf("mark the audit log: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mark = AuditMark(mark)
+	c.mark = AuditMark{offset, now}
 	return c.mark, nil
 }
 
@@ -112,10 +119,10 @@ func (c *ControlPlane) AuditEvents(since AuditMark, user string) ([]AuditEvent, 
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
 	defer file.Close()
-	if _, err := file.Seek(int64(since), io.SeekStart); err != nil {
+	if _, err := file.Seek(since.offset, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
-	return parseAudit(file, user)
+	return parseAudit(file, since.at, user)
 }
 
 func (c *ControlPlane) audited() error {
@@ -128,8 +135,9 @@ func (c *ControlPlane) audited() error {
 	return nil
 }
 
-// parseAudit reads whole lines; one that is still being written is left out.
-func parseAudit(r io.Reader, user string) ([]AuditEvent, error) {
+// parseAudit reads whole lines; one that is still being written is left out, as is what
+// came in before since.
+func parseAudit(r io.Reader, since time.Time, user string) ([]AuditEvent, error) {
 	var events []AuditEvent
 	reader := bufio.NewReaderSize(r, 1<<20)
 	for {
@@ -144,7 +152,7 @@ func parseAudit(r io.Reader, user string) ([]AuditEvent, error) {
 		if err := json.Unmarshal(line, &record); err != nil {
 			return events, fmt.Errorf("read the audit log: %w", err)
 		}
-		if record.counts() && (user == "" || user == record.User.Username) {
+		if record.counts() && !record.RequestReceivedTimestamp.Before(since) && (user == "" || user == record.User.Username) {
 			events = append(events, record.event())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseAudit(t *testing.T) {
@@ -17,7 +18,7 @@ func TestParseAudit(t *testing.T) {
 		`{"stage":"ResponseComplete","verb":"get","user":{"username":"b"},"objectRef":{"resource":"pods"},"responseStatus":{"code":200}}`,
 		`{"stage":"ResponseComplete","verb":"get","user":{"username":"a"},"objectRef":{"res`, // still being written
 	}, "\n")
-	events, err := parseAudit(strings.NewReader(log), "a")
+	events, err := parseAudit(strings.NewReader(log), time.Time{}, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +32,18 @@ func TestParseAudit(t *testing.T) {
 	}
 	if counts.Total() != 4 || counts.Writes() != 1 || counts.Of("watch", "") != 2 || counts.Of("", "deployments") != 1 {
 		t.Errorf("sums of %v are wrong", counts)
+	}
+}
+
+func TestWhatCameInBeforeDoesNotCount(t *testing.T) {
+	var log strings.Builder
+	for _, at := range []string{"2026-01-01T00:00:00.000001Z", "2026-01-01T00:00:00.000003Z"} {
+		log.WriteString(`{"stage":"ResponseComplete","verb":"get","user":{"username":"a"},"requestReceivedTimestamp":"` + at + `"}` + "\n")
+	}
+	since := time.Date(2026, 1, 1, 0, 0, 0, 2000, time.UTC)
+	events, err := parseAudit(strings.NewReader(log.String()), since, "")
+	if err != nil || len(events) != 1 || !events[0].Time.After(since) {
+		t.Errorf("events = %v, %v, want the second alone", events, err)
 	}
 }
 

@@ -163,7 +163,7 @@ func TestAuditCountsByUser(t *testing.T) {
 	if counts.Of("create", "configmaps") != 1 || counts.Writes() != 1 {
 		t.Errorf("fluxd's requests, want one write:\n%s", counts)
 	}
-	refused, err := c.AuditEvents(0, robot.Name)
+	refused, err := c.AuditEvents(AuditMark{}, robot.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
