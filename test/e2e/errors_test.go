@@ -125,7 +125,7 @@ func TestThirtyPercentOfAnswersGoWrong(t *testing.T) {
 		t.Errorf("no condition tells what is wrong: %q", messages)
 	}
 	for _, m := range messages {
-		if strings.Contains(m, "install failed") || strings.Contains(m, "upgrade failed") {
+		if strings.Contains(m, "Helm install failed") || strings.Contains(m, "Helm upgrade failed") {
 			t.Errorf("the API server is unwell, and the release is said to be: %s", m)
 		}
 	}

@@ -25,12 +25,12 @@ func (w *world) allowOpens(n int) {
 
 func TestAnUnfinishedFetchIsGoneOnWith(t *testing.T) {
 	for name, tt := range map[string]struct {
-		between func(*world)
+		between func(w *world, opened []string)
 		opened  int
 	}{
-		"at once":             {func(*world) {}, 60},
-		"after another start": {func(w *world) { w.restart() }, 100},
-		"after a change":      {func(w *world) { w.s3.Put("00", "changed") }, 61},
+		"at once":             {func(*world, []string) {}, 60},
+		"after another start": {func(w *world, _ []string) { w.restart() }, 100},
+		"after a change":      {func(w *world, opened []string) { w.s3.Put(opened[0], "changed") }, 61},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -42,7 +42,11 @@ func TestAnUnfinishedFetchIsGoneOnWith(t *testing.T) {
 			if _, err := w.reconcile(o); err == nil {
 				t.Fatal("there is no error")
 			}
-			tt.between(w)
+			_, opened := w.s3.Asked()
+			if len(opened) != 40 {
+				t.Fatalf("%d objects were opened, want 40", len(opened))
+			}
+			tt.between(w, opened)
 			w.allowOpens(1000)
 			w.s3.Asked()
 			w.ready(o)
