@@ -45,10 +45,8 @@ func (r *Releaser) Install(ctx context.Context, t Target, in Install) (Step, err
 	version, from := 1, 0
 	if n := len(heads); n > 0 {
 		last := heads[n-1]
-		if on, err := r.underway(ctx, t, last, ActionInstall); err != nil {
-			return Step{}, err
-		} else if on {
-			return r.resume(t, last).run(ctx, nil)
+		if step, on, err := r.goOn(ctx, t, last, ActionInstall, nil); on || err != nil {
+			return step, err
 		}
 		if s := last.status(); !in.Replace || s != statusUninstalled && s != statusFailed {
 			return Step{}, ErrNameInUse

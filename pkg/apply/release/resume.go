@@ -18,37 +18,41 @@ func (r *Releaser) Cancel(ctx context.Context, t Target, cause error) (Step, err
 	return r.proceed(ctx, t, cause)
 }
 
-// underway says whether the last revision is about an action of the owner that has not
-// ended, and that is to be gone on with.
-func (r *Releaser) underway(ctx context.Context, t Target, last head, a Action) (bool, error) {
+// goOn goes on with an action of the owner that has not ended, any if a is empty. On says
+// whether the last revision is about one that is to be gone on with.
+func (r *Releaser) goOn(ctx context.Context, t Target, last head, a Action, cancel error) (step Step, on bool, err error) {
 	if !last.mark.of(t.Owner) || a != "" && last.mark.Action != a {
-		return false, nil
+		return Step{}, false, nil
 	}
+	if on, err = r.vouched(ctx, t, last); !on || err != nil {
+		return Step{}, false, err
+	}
+	step, err = r.resume(t, last).run(ctx, cancel)
+	return step, true, err
+}
+
+// vouched says whether the last revision is as the owner has left it.
+func (r *Releaser) vouched(ctx context.Context, t Target, last head) (bool, error) {
 	if t.Vouch == nil {
 		return true, nil
 	}
 	o, err := r.Last(ctx, t, t.Tags[last.number])
-	if err != nil || o == nil || o.Version != last.number {
-		return false, err
-	}
-	return t.vouches(*o), nil
+	return err == nil && o != nil && o.Version == last.number && t.Vouches(*o), err
 }
 
-// vouches says whether a revision is as the owner has left it.
-func (t Target) vouches(o Observation) bool { return t.Vouch == nil || o.Own || t.Vouch(o) }
+// Vouches says whether a revision is as the owner has left it.
+func (t Target) Vouches(o Observation) bool { return t.Vouch == nil || o.Own || t.Vouch(o) }
 
 func (r *Releaser) proceed(ctx context.Context, t Target, cancel error) (Step, error) {
 	_, last, err := t.present(ctx, ErrNothingUnderway)
 	if err != nil {
 		return Step{}, err
 	}
-	switch on, err := r.underway(ctx, t, last, ""); {
-	case err != nil:
-		return Step{}, err
-	case !on:
-		return Step{}, ErrNothingUnderway
+	step, on, err := r.goOn(ctx, t, last, "", cancel)
+	if !on && err == nil {
+		err = ErrNothingUnderway
 	}
-	return r.resume(t, last).run(ctx, cancel)
+	return step, err
 }
 
 // Unlock marks a last revision that is pending as failed. If there is none, it does

@@ -13,10 +13,8 @@ func (r *Releaser) Rollback(ctx context.Context, t Target, rb Rollback) (Step, e
 	if err != nil {
 		return Step{}, err
 	}
-	if on, err := r.underway(ctx, t, last, ActionRollback); err != nil {
-		return Step{}, err
-	} else if on {
-		return r.resume(t, last).run(ctx, nil)
+	if step, on, err := r.goOn(ctx, t, last, ActionRollback, nil); on || err != nil {
+		return step, err
 	}
 	target, err := t.read(ctx, rb.Version)
 	if err != nil {

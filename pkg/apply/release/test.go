@@ -14,10 +14,8 @@ func (r *Releaser) Test(ctx context.Context, t Target, te Test) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	if on, err := r.underway(ctx, t, last, ActionTest); err != nil {
-		return Step{}, err
-	} else if on {
-		return r.resume(t, last).run(ctx, nil)
+	if step, on, err := r.goOn(ctx, t, last, ActionTest, nil); on || err != nil {
+		return step, err
 	}
 	if last.status().IsPending() {
 		return Step{}, ErrPending

@@ -21,10 +21,8 @@ func (r *Releaser) Uninstall(ctx context.Context, t Target, un Uninstall) (Step,
 	if err != nil {
 		return Step{}, err
 	}
-	if on, err := r.underway(ctx, t, last, ActionUninstall); err != nil {
-		return Step{}, err
-	} else if on {
-		return r.resume(t, last).run(ctx, nil)
+	if step, on, err := r.goOn(ctx, t, last, ActionUninstall, nil); on || err != nil {
+		return step, err
 	}
 	rev, err := t.read(ctx, last.number)
 	if err != nil {
@@ -54,11 +52,10 @@ func (r *Releaser) Uninstall(ctx context.Context, t Target, un Uninstall) (Step,
 // distrust leaves out the hooks of a revision that nobody vouches for: whoever has
 // written it would have them created with the rights of the owner.
 func (a *act) distrust(ctx context.Context) error {
-	if a.t.Vouch == nil || a.m.Terms.NoHooks {
+	if a.m.Terms.NoHooks {
 		return nil
 	}
-	o, err := a.Last(ctx, a.t, a.t.Tags[a.head.number])
-	if err != nil || o != nil && o.Version == a.head.number && a.t.vouches(*o) {
+	if ok, err := a.vouched(ctx, a.t, a.head); ok || err != nil {
 		return err
 	}
 	a.m.Terms.NoHooks = true

@@ -16,10 +16,8 @@ func (r *Releaser) Upgrade(ctx context.Context, t Target, up Upgrade) (Step, err
 	if err != nil {
 		return Step{}, err
 	}
-	if on, err := r.underway(ctx, t, last, ActionUpgrade); err != nil {
-		return Step{}, err
-	} else if on {
-		return r.resume(t, last).run(ctx, nil)
+	if step, on, err := r.goOn(ctx, t, last, ActionUpgrade, nil); on || err != nil {
+		return step, err
 	}
 	if last.status().IsPending() {
 		return Step{}, ErrPending

@@ -63,7 +63,7 @@ func (p *pass) resume(ctx context.Context) error {
 	}
 	a, mine := actionOf(p.obj, last.Attempt)
 	switch {
-	case !mine, p.forged(last), t.Vouch != nil && !last.Own && !t.Vouch(*last):
+	case !mine, p.forged(last), !t.Vouches(*last):
 		return nil
 	case last.Underway:
 		return p.proceed(ctx, t, a)
