@@ -12,8 +12,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/api/scheme"
-	"github.com/fluxd/fluxd/pkg/install"
 	"github.com/fluxd/fluxd/pkg/kube"
 )
 
@@ -62,7 +62,7 @@ func TestLearn(t *testing.T) {
 	if err := d.learn(t.Context(), time.Millisecond); err != nil || !d.settings.kustomize.noCrossNamespace || d.settings.helm.noCrossNamespace {
 		t.Errorf("error %v", err)
 	}
-	if asked() < 2 || d.heardVersion != "1" || len(d.heard) != 1 || d.heard[0].Name != install.KustomizeController {
+	if asked() < 2 || d.heardVersion != "1" || len(d.heard) != 1 || d.heard[0].Name != api.ComponentKustomize {
 		t.Errorf("asked %d times, heard %v", asked(), d.heard)
 	}
 

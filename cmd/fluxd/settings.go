@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/install"
 )
 
@@ -144,8 +145,8 @@ func (o *options) heed(controllers []install.Controller) (settings, error) {
 	shared, notes := agreed(all)
 	var out settings
 	for name, options := range map[string]**options{
-		"": &out.process, install.SourceController: &out.sources,
-		install.KustomizeController: &out.kustomize, install.HelmController: &out.helm,
+		"": &out.process, api.ComponentSource: &out.sources,
+		api.ComponentKustomize: &out.kustomize, api.ComponentHelm: &out.helm,
 	} {
 		own := slices.Clone(shared)
 		for _, s := range all {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/install"
 )
 
@@ -16,7 +17,7 @@ import (
 func controller(name, more string) install.Controller {
 	args := "--events-addr=http://notification-controller.flux-system.svc.cluster.local./ --watch-all-namespaces=true --log-level=info " +
 		"--log-encoding=json --enable-leader-election "
-	if name == install.SourceController {
+	if name == api.ComponentSource {
 		args += "--storage-path=/data --storage-adv-addr=source-controller.flux-system.svc.cluster.local. "
 	}
 	return install.Controller{Namespace: "flux-system", Name: name, Args: strings.Fields(args + more)}
@@ -41,9 +42,9 @@ const deployed = "--events-addr= --watch-all-namespaces=true --log-level=info --
 // counts, for the kinds of each.
 func TestHeedLockdown(t *testing.T) {
 	s, err := heard(t, deployed,
-		controller(install.SourceController, ""),
-		controller(install.KustomizeController, "--no-cross-namespace-refs=true --no-remote-bases=true --default-service-account=default"),
-		controller(install.HelmController, "--default-service-account=other"))
+		controller(api.ComponentSource, ""),
+		controller(api.ComponentKustomize, "--no-cross-namespace-refs=true --no-remote-bases=true --default-service-account=default"),
+		controller(api.ComponentHelm, "--default-service-account=other"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +74,10 @@ func TestHeedLockdown(t *testing.T) {
 // What people scale and tune.
 func TestHeedTuning(t *testing.T) {
 	s, err := heard(t, deployed+" --concurrent-ssa=7 --feature-gates=MigrateAPIVersion=true --override-manager=mine",
-		controller(install.SourceController, "--concurrent=10 --requeue-dependency=5s --helm-chart-max-size=20971520 --ssh-kex-algos=a,b --interval-jitter-percentage=20"),
-		controller(install.KustomizeController, "--concurrent=20 --concurrent=21 --concurrent-ssa=9 --kube-api-qps=500 --override-manager=theirs --interval-jitter-percentage=20 "+
+		controller(api.ComponentSource, "--concurrent=10 --requeue-dependency=5s --helm-chart-max-size=20971520 --ssh-kex-algos=a,b --interval-jitter-percentage=20"),
+		controller(api.ComponentKustomize, "--concurrent=20 --concurrent=21 --concurrent-ssa=9 --kube-api-qps=500 --override-manager=theirs --interval-jitter-percentage=20 "+
 			"--feature-gates=ExternalArtifact=true,DisableFailFastBehavior=true --feature-gates=MigrateAPIVersion=false"),
-		controller(install.HelmController, "--feature-gates=OOMWatch=true,DisableFailFastBehavior=false --oom-watch-memory-threshold=90"))
+		controller(api.ComponentHelm, "--feature-gates=OOMWatch=true,DisableFailFastBehavior=false --oom-watch-memory-threshold=90"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,14 +104,14 @@ func TestHeedTuning(t *testing.T) {
 
 // Where one process cannot be two things it stays what it is, and says so.
 func TestHeedDisagreement(t *testing.T) {
-	s, err := heard(t, deployed, controller(install.SourceController, "--max-retry-delay=1m"), controller(install.HelmController, "--max-retry-delay=2m"))
+	s, err := heard(t, deployed, controller(api.ComponentSource, "--max-retry-delay=1m"), controller(api.ComponentHelm, "--max-retry-delay=2m"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.process.maxRetry != defaults().maxRetry || len(s.notes) != 1 || !strings.Contains(s.notes[0], "--max-retry-delay") {
 		t.Errorf("%s, notes %v", s.process.maxRetry, s.notes)
 	}
-	own, err := heard(t, deployed+" --max-retry-delay=3m", controller(install.SourceController, "--max-retry-delay=1m"))
+	own, err := heard(t, deployed+" --max-retry-delay=3m", controller(api.ComponentSource, "--max-retry-delay=1m"))
 	if err != nil || own.process.maxRetry.String() != "3m0s" {
 		t.Errorf("fluxd was told 3m: %s, %v", own.process.maxRetry, err)
 	}
@@ -122,12 +123,12 @@ func TestHeedNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := []install.Controller{controller(install.SourceController, ""), controller(install.KustomizeController, "--log-level=debug")}
+	plain := []install.Controller{controller(api.ComponentSource, ""), controller(api.ComponentKustomize, "--log-level=debug")}
 	beside, err := heard(t, deployed, plain...)
 	if err != nil || beside.String() != alone.String() {
 		t.Errorf("error %v, difference %s", err, cmp.Diff(alone.String(), beside.String()))
 	}
-	tuned, err := heard(t, deployed, controller(install.HelmController, "--concurrent=5"))
+	tuned, err := heard(t, deployed, controller(api.ComponentHelm, "--concurrent=5"))
 	if err != nil || tuned.String() == alone.String() {
 		t.Errorf("error %v, or no difference", err)
 	}
@@ -152,7 +153,7 @@ func TestHeedRefuses(t *testing.T) {
 		"fewer namespaces":        {deployed, "--watch-all-namespaces=false", []string{"kustomize-controller has --watch-all-namespaces=false and fluxd --watch-all-namespaces=true"}},
 		"a shard":                 {deployed, "--watch-label-selector=!sharding.fluxcd.io/key", []string{"--watch-label-selector"}},
 	} {
-		_, err := heard(t, tt.own, controller(install.KustomizeController, tt.theirs))
+		_, err := heard(t, tt.own, controller(api.ComponentKustomize, tt.theirs))
 		if err == nil {
 			t.Errorf("%s: it is not refused", name)
 			continue
@@ -164,7 +165,7 @@ func TestHeedRefuses(t *testing.T) {
 		}
 	}
 	for _, theirs := range []string{"", "--watch-label-selector=!sharding.fluxcd.io/key"} {
-		if _, err := heard(t, deployed+" --watch-label-selector=sharding.fluxcd.io/key=shard1", controller(install.HelmController, theirs)); err != nil {
+		if _, err := heard(t, deployed+" --watch-label-selector=sharding.fluxcd.io/key=shard1", controller(api.ComponentHelm, theirs)); err != nil {
 			t.Errorf("a shard beside %q: %v", theirs, err)
 		}
 	}

@@ -51,7 +51,7 @@ func accountOfRoot(objects install.Objects, namespace, account string) error {
 		spec, _ := obj.Object["spec"].(map[string]any)
 		if obj.GetName() == namespace && obj.GetNamespace() == namespace && spec["serviceAccountName"] == nil {
 			return fmt.Errorf("the Kustomization %s names no service account, and those that name none are applied as %q: patch spec.serviceAccountName to %s in it",
-				namespace, account, install.KustomizeController)
+				namespace, account, api.ComponentKustomize)
 		}
 	}
 	return nil

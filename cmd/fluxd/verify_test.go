@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/install"
 )
 
@@ -20,7 +21,7 @@ func builtWorld(t *testing.T, profiles []string, more, account string) install.O
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := controller(install.KustomizeController, more)
+	c := controller(api.ComponentKustomize, more)
 	args := make([]any, len(c.Args))
 	for i, arg := range c.Args {
 		args[i] = arg
@@ -68,7 +69,7 @@ func TestVerify(t *testing.T) {
 
 // What a Flux controller has that fluxd lacks is told.
 func TestPreflight(t *testing.T) {
-	c := controller(install.KustomizeController, "--concurrent=20")
+	c := controller(api.ComponentKustomize, "--concurrent=20")
 	c.Env = map[string]string{"RUNTIME_NAMESPACE": "", "GOMEMLIMIT": "", "HTTPS_PROXY": "http://proxy", "NO_PROXY": "x"}
 	c.Volumes = []string{"temp", "age"}
 	c.Identity = map[string]string{"eks.amazonaws.com/role-arn": "a", "iam.gke.io/gcp-service-account": "b"}
@@ -91,7 +92,7 @@ func TestPreflight(t *testing.T) {
 	if diff := cmp.Diff(want, lost); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []install.Controller{controller(install.HelmController, "--no-such-flag"), controller(install.HelmController, "--watch-all-namespaces=false")} {
+	for _, bad := range []install.Controller{controller(api.ComponentHelm, "--no-such-flag"), controller(api.ComponentHelm, "--watch-all-namespaces=false")} {
 		if _, _, err := preflight([]install.Controller{bad}, fluxd); err == nil {
 			t.Errorf("%v is taken", bad.Args)
 		}

@@ -222,7 +222,7 @@ func componentOf(o install.Options) []byte {
       - op: add
         path: /spec/serviceAccountName
         value: %s
-`, api.KustomizeGroup, api.KustomizationKind, o.Namespace, install.KustomizeController)
+`, api.KustomizeGroup, api.KustomizationKind, o.Namespace, api.ComponentKustomize)
 }
 
 // Seed returns the files that let `flux bootstrap` put fluxd on a cluster, by their path

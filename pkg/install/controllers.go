@@ -11,19 +11,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/fluxd/fluxd/pkg/api"
 )
 
-// The controllers of Flux whose kinds fluxd serves. Their Deployments may be there at
+// served are the controllers whose kinds fluxd serves. Their Deployments may be there at
 // rest, and what they are told counts for fluxd.
-const (
-	SourceController    = "source-controller"
-	KustomizeController = "kustomize-controller"
-	HelmController      = "helm-controller"
-)
-
-// served are the controllers whose Deployments mean something to fluxd. The others look
-// after kinds that it does not serve.
-var served = []string{SourceController, KustomizeController, HelmController}
+var served = []string{api.ComponentSource, api.ComponentKustomize, api.ComponentHelm}
 
 // Served returns the names of the Flux controllers whose kinds fluxd serves.
 func Served() []string { return slices.Clone(served) }

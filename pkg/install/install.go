@@ -158,7 +158,7 @@ type Checks struct {
 
 // Check tells how the installation in a namespace is doing, or whether there could be one.
 func Check(ctx context.Context, c *Cluster, checks Checks, p Progress) error {
-	ch := &checker{Cluster: c, progress: p, Checks: checks, namespace: checks.Namespace}
+	ch := &checker{Cluster: c, progress: p, Checks: checks}
 	ch.prerequisites(ctx, checks.Pre)
 	ch.controllers(ctx)
 	if !checks.Pre {
@@ -177,9 +177,8 @@ func Check(ctx context.Context, c *Cluster, checks Checks, p Progress) error {
 type checker struct {
 	*Cluster
 	Checks
-	progress  Progress
-	namespace string
-	failed    bool
+	progress Progress
+	failed   bool
 }
 
 func (c *checker) fail(format string, args ...any) {
@@ -195,7 +194,7 @@ func (c *checker) prerequisites(ctx context.Context, pre bool) {
 		return
 	}
 	c.progress.Done("Kubernetes %s %s", version, Kubernetes)
-	others, err := c.Others(ctx, c.namespace)
+	others, err := c.Others(ctx, c.Namespace)
 	switch {
 	case err != nil:
 		c.fail("%v", err)
@@ -214,9 +213,9 @@ func (c *checker) prerequisites(ctx context.Context, pre bool) {
 
 func (c *checker) deployment(ctx context.Context) {
 	c.progress.Step("checking the process")
-	d, err := c.Get(ctx, deployments, c.namespace, program)
+	d, err := c.Get(ctx, deployments, c.Namespace, program)
 	if err != nil || d == nil {
-		c.fail("the Deployment %s/%s does not exist, or cannot be read: fluxd is not installed there", c.namespace, program)
+		c.fail("the Deployment %s/%s does not exist, or cannot be read: fluxd is not installed there", c.Namespace, program)
 		return
 	}
 	current, why, err := health(d)
@@ -270,7 +269,7 @@ func (c *checker) root(ctx context.Context) {
 	if err != nil || from == "" {
 		return
 	}
-	ks, err := c.Get(ctx, api.KustomizationGVR, c.namespace, c.namespace)
+	ks, err := c.Get(ctx, api.KustomizationGVR, c.Namespace, c.Namespace)
 	if err != nil || ks == nil {
 		return
 	}

@@ -13,10 +13,7 @@ import (
 
 // components are the controllers of Flux that fluxd takes the place of. Each holds a
 // Lease of its name.
-var components = []string{
-	"source-controller", "kustomize-controller", "helm-controller", "notification-controller",
-	"image-reflector-controller", "image-automation-controller", "source-watcher",
-}
+var components = append(Served(), "notification-controller", "image-reflector-controller", "image-automation-controller", "source-watcher")
 
 const (
 	leaseSuffix = "-leader-election"

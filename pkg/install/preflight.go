@@ -15,7 +15,7 @@ var identities = []string{"eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-
 // controllers tells what the Deployments of Flux controllers mean for fluxd, where there
 // are some.
 func (c *checker) controllers(ctx context.Context) {
-	found, _, err := c.Controllers(ctx, c.namespace)
+	found, _, err := c.Controllers(ctx, c.Namespace)
 	if err == nil {
 		err = c.identify(ctx, found)
 	}
@@ -47,13 +47,13 @@ func (c *checker) controllers(ctx context.Context) {
 
 // process returns the fluxd that is there, or the one that would be.
 func (c *checker) process(ctx context.Context) (Controller, error) {
-	d, err := c.Get(ctx, deployments, c.namespace, program)
+	d, err := c.Get(ctx, deployments, c.Namespace, program)
 	if err != nil {
 		return Controller{}, err
 	}
 	if d == nil {
 		o := DefaultOptions("dev")
-		o.Namespace = c.namespace
+		o.Namespace = c.Namespace
 		objects, err := Process(ctx, o)
 		if err != nil {
 			return Controller{}, err
