@@ -68,11 +68,9 @@ func (d *daemon) adopt(ctx context.Context) error {
 		d.refuse(ctx, d.heard, err)
 		return err
 	}
-	for _, c := range d.heard {
-		if s, err := listen(c); err == nil && heeded(s) != "" {
-			d.log.Info("heeding the arguments of a Flux controller", "deployment", c.String(), "args", heeded(s))
-		}
-	}
+	learned.heeded(func(c install.Controller, args string) {
+		d.log.Info("heeding the arguments of a Flux controller", "deployment", c.String(), "args", args)
+	})
 	for _, note := range learned.notes {
 		d.log.Info("not heeded of the Flux controllers", "what", note)
 	}
@@ -91,7 +89,7 @@ func (d *daemon) refuse(ctx context.Context, controllers []install.Controller, w
 	}
 	recorder := events.NewRecorder(writer, identity(), logr.Discard())
 	for _, c := range controllers {
-		if _, err := listen(c); err == nil {
+		if _, err := d.own.hear(c); err == nil {
 			continue
 		}
 		recorder.Handle(ctx, events.Fact{

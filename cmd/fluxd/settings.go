@@ -19,6 +19,8 @@ import (
 // down for instance, and a patch that nobody heeds is worse than one that fails.
 type settings struct {
 	process, sources, kustomize, helm *options
+	// from are the controllers that they come from.
+	from []spoken
 	// notes tell what could not be heeded although it changes nothing that is safe or
 	// not.
 	notes []string
@@ -94,6 +96,15 @@ func listen(c install.Controller) (spoken, error) {
 	return spoken{c, o}, nil
 }
 
+// hear is [listen] of a controller that fluxd can go by.
+func (o *options) hear(c install.Controller) (spoken, error) {
+	s, err := listen(c)
+	if err == nil {
+		err = o.alike(s)
+	}
+	return s, err
+}
+
 // understand reads arguments as fluxd would, in the namespace of the Deployment that they
 // stand in.
 func understand(c install.Controller) (*options, error) {
@@ -129,10 +140,7 @@ func (o *options) heed(controllers []install.Controller) (settings, error) {
 	var all []spoken
 	var bad []error
 	for _, c := range controllers {
-		s, err := listen(c)
-		if err == nil {
-			err = o.alike(s)
-		}
+		s, err := o.hear(c)
 		if err != nil {
 			bad = append(bad, err)
 			continue
@@ -142,8 +150,9 @@ func (o *options) heed(controllers []install.Controller) (settings, error) {
 	if len(bad) > 0 {
 		return settings{}, errors.Join(bad...)
 	}
-	shared, notes := agreed(all)
-	var out settings
+	out := settings{from: all}
+	var shared []*pflag.Flag
+	shared, out.notes = agreed(all)
 	for name, options := range map[string]**options{
 		"": &out.process, api.ComponentSource: &out.sources,
 		api.ComponentKustomize: &out.kustomize, api.ComponentHelm: &out.helm,
@@ -160,7 +169,6 @@ func (o *options) heed(controllers []install.Controller) (settings, error) {
 		}
 		*options = made
 	}
-	out.notes = notes
 	return out, nil
 }
 
@@ -255,11 +263,15 @@ func carry(to *pflag.FlagSet, flag *pflag.Flag) error {
 	return to.Set(flag.Name, flag.Value.String())
 }
 
-// heeded returns the arguments of a controller that count, in the form of a command line.
-func heeded(s spoken) string {
-	var args []string
-	for _, who := range []reach{itself, process} {
-		s.said(who, func(flag *pflag.Flag) { args = append(args, "--"+flag.Name+"="+flag.Value.String()) })
+// heeded tells of each controller that says something which counts, as a command line.
+func (s settings) heeded(tell func(c install.Controller, args string)) {
+	for _, c := range s.from {
+		var args []string
+		for _, who := range []reach{itself, process} {
+			c.said(who, func(flag *pflag.Flag) { args = append(args, "--"+flag.Name+"="+flag.Value.String()) })
+		}
+		if len(args) > 0 {
+			tell(c.Controller, strings.Join(args, " "))
+		}
 	}
-	return strings.Join(args, " ")
 }

@@ -69,14 +69,8 @@ func preflight(controllers []install.Controller, fluxd install.Controller) (take
 	if err != nil {
 		return nil, nil, err
 	}
+	s.heeded(func(c install.Controller, args string) { taken = append(taken, c.String()+" "+args) })
 	for _, c := range controllers {
-		one, err := listen(c)
-		if err != nil {
-			return nil, nil, err
-		}
-		if args := heeded(one); args != "" {
-			taken = append(taken, c.String()+" "+args)
-		}
 		lost = append(lost, lacks(c, fluxd)...)
 	}
 	return taken, append(lost, s.notes...), nil
