@@ -53,10 +53,8 @@ func (d *daemon) learn(ctx context.Context, pause time.Duration) error {
 			return err
 		}
 		d.log.V(level).Info("waiting for the API server", "reason", err.Error())
-		select {
-		case <-ctx.Done():
+		if !kube.Pause(ctx, pause) {
 			return context.Cause(ctx)
-		case <-time.After(pause):
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/pkg/apply"
+	"github.com/fluxd/fluxd/pkg/kube"
 )
 
 // formerManager is under whose name `flux install` and `flux bootstrap` apply. What
@@ -64,7 +65,7 @@ func carryOut(ctx context.Context, a *apply.Applier, owner apply.Owner, objects 
 		if len(outcome.Waiting) == 0 {
 			return all, nil
 		}
-		pause(ctx, recheck)
+		kube.Pause(ctx, recheck)
 		if ctx.Err() != nil {
 			return all, fmt.Errorf("waiting for %s: %w", subjects(outcome.Waiting), context.Cause(ctx))
 		}

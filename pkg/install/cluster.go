@@ -136,12 +136,12 @@ func (c *Cluster) change(ctx context.Context, gvr schema.GroupVersionResource, n
 	ctx, cancel := context.WithTimeout(ctx, relook)
 	defer cancel()
 	if options.ResourceVersion == "" { // there is nothing to watch yet
-		pause(ctx, time.Second)
+		kube.Pause(ctx, time.Second)
 		return
 	}
 	w, err := c.In(gvr, namespace).Watch(ctx, options)
 	if err != nil {
-		pause(ctx, time.Second)
+		kube.Pause(ctx, time.Second)
 		return
 	}
 	defer w.Stop()
@@ -149,18 +149,8 @@ func (c *Cluster) change(ctx context.Context, gvr schema.GroupVersionResource, n
 	case <-ctx.Done():
 	case event := <-w.ResultChan():
 		if event.Type == watch.Error || event.Type == "" {
-			pause(ctx, time.Second)
+			kube.Pause(ctx, time.Second)
 		}
-	}
-}
-
-// pause waits for some time, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/fluxd/fluxd/pkg/api"
+	"github.com/fluxd/fluxd/pkg/kube"
 )
 
 // served are the controllers whose kinds fluxd serves. Their Deployments may be there at
@@ -183,7 +184,7 @@ func (c *Cluster) WatchControllers(ctx context.Context, namespace, version strin
 			return
 		}
 		if next == "" { // nobody answered
-			pause(ctx, relook)
+			kube.Pause(ctx, relook)
 			continue
 		}
 		version = next
@@ -200,7 +201,7 @@ func (c *Cluster) touched(ctx context.Context, namespace, version string) {
 	defer cancel()
 	w, err := c.In(deployments, namespace).Watch(ctx, metav1.ListOptions{LabelSelector: labelPartOf + "=" + partOf, ResourceVersion: version})
 	if err != nil {
-		pause(ctx, relook)
+		kube.Pause(ctx, relook)
 		return
 	}
 	defer w.Stop()
@@ -211,7 +212,7 @@ func (c *Cluster) touched(ctx context.Context, namespace, version string) {
 		case event := <-w.ResultChan():
 			obj, ok := event.Object.(*unstructured.Unstructured)
 			if event.Type == watch.Error || !ok { // it has ended
-				pause(ctx, time.Second)
+				kube.Pause(ctx, time.Second)
 				return
 			}
 			if slices.Contains(served, obj.GetName()) {

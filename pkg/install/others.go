@@ -9,6 +9,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fluxd/fluxd/pkg/kube"
 )
 
 // components are the controllers of Flux that fluxd takes the place of. Each holds a
@@ -99,7 +101,7 @@ func (c *Cluster) gone(ctx context.Context, namespace string, force bool, p Prog
 			p.Step("waiting for the end of %s", (&OthersError{others}).names())
 			told = true
 		}
-		if pause(ctx, recheck); ctx.Err() != nil {
+		if !kube.Pause(ctx, recheck) {
 			return others, nil
 		}
 	}

@@ -35,10 +35,7 @@ func (s *Secrets) Start(ctx context.Context) {
 		if time.Since(began) > maxFollowPause {
 			pause = minFollowPause
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		Pause(ctx, pause)
 		pause = min(2*pause, maxFollowPause)
 	}
 }

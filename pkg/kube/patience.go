@@ -30,11 +30,7 @@ func patiently(ctx context.Context, o metav1.ListOptions, begin func() (watch.In
 		if !utilnet.IsConnectionRefused(err) && !apierrors.IsTooManyRequests(err) {
 			return w, err
 		}
-		timer := time.NewTimer(pause + rand.N(pause/2))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !Pause(ctx, pause+rand.N(pause/2)) {
 			return nil, ctx.Err()
 		}
 	}
