@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/bench/report"
@@ -26,8 +25,6 @@ const (
 	// others the cluster has.
 	inChart, inCluster = 100, 200
 )
-
-var jobs = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 
 // helmGoals are those of what is done to releases.
 var helmGoals = goals{cpu: report.Part(3), memory: usual.memory}
@@ -164,7 +161,7 @@ spec:
 		return err
 	}
 	// Who has a worker for each hook has the first of them under way then.
-	if err := b.allOf(ctx, jobs, 1, func(o *unstructured.Unstructured) bool { return o != nil }); err != nil {
+	if err := b.allOf(ctx, harness.Jobs, 1, func(o *unstructured.Unstructured) bool { return o != nil }); err != nil {
 		return err
 	}
 	began := time.Now()

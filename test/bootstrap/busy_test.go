@@ -19,7 +19,6 @@ import (
 const busy = "busy"
 
 var (
-	jobs    = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 	secrets = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 )
 
@@ -35,14 +34,7 @@ func busyFiles(version int) files {
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {key: \"%d\"}\n", version),
 	}
 	if version > 1 {
-		all["chart/templates/hook.yaml"] = `apiVersion: batch/v1
-kind: Job
-metadata: {name: endless, annotations: {helm.sh/hook: pre-upgrade}}
-spec:
-  template:
-    metadata: {annotations: {fluxd.test/run-for: 1h}}
-    spec: {restartPolicy: Never, containers: [{name: job, image: example.com/job}]}
-`
+		all["chart/templates/hook.yaml"] = harness.EndlessHook
 	}
 	for i := range busyApps {
 		for j := range 12 {
@@ -96,7 +88,7 @@ func TestUninstallWhileBusy(t *testing.T) {
 			}
 			w.commit(busyFiles(2))
 			w.request()
-			w.wait(jobs, busy, "endless", func(obj *unstructured.Unstructured) bool { return obj != nil })
+			w.wait(harness.Jobs, busy, "endless", func(obj *unstructured.Unstructured) bool { return obj != nil })
 			for i := range 2 {
 				w.make(strings.Replace(kustomizationManifest(i), fmt.Sprintf("name: app-%d,", i), fmt.Sprintf("name: late-%d,", i), 1))
 			}

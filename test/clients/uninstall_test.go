@@ -6,7 +6,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/controlplane"
@@ -14,18 +13,6 @@ import (
 	"github.com/fluxd/fluxd/test/harness/suite"
 	"github.com/fluxd/fluxd/test/harness/world"
 )
-
-var jobs = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
-
-// endless is a hook whose Job runs for longer than any test.
-const endless = `apiVersion: batch/v1
-kind: Job
-metadata: {name: endless, annotations: {helm.sh/hook: pre-upgrade}}
-spec:
-  template:
-    metadata: {annotations: {fluxd.test/run-for: 1h}}
-    spec: {restartPolicy: Never, containers: [{name: job, image: example.com/job}]}
-`
 
 // The command line takes fluxd off a cluster, while the daemon runs and has work to do.
 // What it applied stays, and nothing hangs.
@@ -81,9 +68,9 @@ func TestUninstall(t *testing.T) {
 	says(t, w.refused("uninstall", "--namespace="+namespace), "Flux is managed by fluxd", "aborting")
 
 	// An upgrade is in the middle of a hook that does not end, and a commit is being applied.
-	w.commit(files{"chart/Chart.yaml": "apiVersion: v2\nname: app\nversion: 2.0.0\n", "chart/templates/hook.yaml": endless})
+	w.commit(files{"chart/Chart.yaml": "apiVersion: v2\nname: app\nversion: 2.0.0\n", "chart/templates/hook.yaml": harness.EndlessHook})
 	w.Request(harness.Sources, "repo")
-	w.Wait(jobs, "endless", func(obj *unstructured.Unstructured) bool { return obj != nil })
+	w.Wait(harness.Jobs, "endless", func(obj *unstructured.Unstructured) bool { return obj != nil })
 	w.commit(files{"app/config.yaml": configMap("config", "2")})
 	w.Request(harness.Sources, "repo")
 	out := w.flux("uninstall", "--silent", "--namespace="+namespace)

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/fluxd/fluxd/test/harness"
 )
 
@@ -29,8 +27,6 @@ func TestTakeoverFromKubectl(t *testing.T) {
 	equal(t, "field managers", []string{"kustomize-controller/Apply"}, managers)
 }
 
-var jobs = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
-
 const once = `apiVersion: batch/v1
 kind: Job
 metadata: {name: once, namespace: NS}
@@ -48,7 +44,7 @@ func TestImmutableFieldAndForce(t *testing.T) {
 	w.kustomization("app", "./app")
 	w.kustomization("good", "./good")
 	w.ready("app", "good")
-	uid := w.get(jobs, "once").GetUID()
+	uid := w.get(harness.Jobs, "once").GetUID()
 	commit := w.commit(files{"app/job.yaml": strings.Replace(once, "job:1", "job:2", 1), "app/config.yaml": configMap("config", "2"), "good/config.yaml": configMap("good", "2")})
 	w.request(harness.Sources, "repo")
 	app := w.wait(harness.Kustomized, "app", harness.Failed("ReconciliationFailed"))
@@ -58,11 +54,11 @@ func TestImmutableFieldAndForce(t *testing.T) {
 	w.events("Kustomization/app Warning ReconciliationFailed kustomize-controller kustomize-controller: Job/" + w.namespace + "/once")
 	w.applied("good", commit)
 	equal(t, "an object beside it", "1", field(w.get(harness.ConfigMaps, "config"), "data", "key"))
-	equal(t, "UID", uid, w.get(jobs, "once").GetUID())
+	equal(t, "UID", uid, w.get(harness.Jobs, "once").GetUID())
 
 	w.patch(harness.Kustomized, "app", spec(map[string]any{"force": true}))
 	w.applied("app", commit)
-	if w.get(jobs, "once").GetUID() == uid {
+	if w.get(harness.Jobs, "once").GetUID() == uid {
 		t.Error("the Job was not replaced")
 	}
 	w.wait(harness.ConfigMaps, "config", data("key", "2"))
@@ -92,7 +88,7 @@ func TestAnnotationsOfObjects(t *testing.T) {
 	}
 	equal(t, "ssa: IfNotPresent", "0", field(w.get(harness.ConfigMaps, "once"), "data", "key"))
 	equal(t, "ssa: Merge", map[string]any{"key": "1", "own": "x"}, w.get(harness.ConfigMaps, "merged").Object["data"])
-	uid := w.get(jobs, "once").GetUID()
+	uid := w.get(harness.Jobs, "once").GetUID()
 
 	// A live object that is marked is left alone, and nothing else is.
 	w.patch(harness.ConfigMaps, "plain", map[string]any{
@@ -109,7 +105,7 @@ func TestAnnotationsOfObjects(t *testing.T) {
 	w.request(harness.Sources, "repo")
 	w.applied("app", commit)
 	equal(t, "reconcile: disabled on the live object", "edited", field(w.get(harness.ConfigMaps, "plain"), "data", "key"))
-	if w.get(jobs, "once").GetUID() == uid {
+	if w.get(harness.Jobs, "once").GetUID() == uid {
 		t.Error("the Job was not replaced")
 	}
 	w.patch(harness.ConfigMaps, "plain", map[string]any{"metadata": map[string]any{"annotations": map[string]any{prefix + "reconcile": nil}}})

@@ -37,6 +37,7 @@ var (
 	Namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	Services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	Deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	Jobs        = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 	Sources     = api.GitRepositoryGVR
 	Kustomized  = api.KustomizationGVR
 )

@@ -11,7 +11,16 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/fluxd/fluxd/pkg/install"
+	"github.com/fluxd/fluxd/test/controlplane"
 )
+
+// Account is who a daemon is that was installed: the service account of deploy/.
+var Account = controlplane.User{
+	Name:   "system:serviceaccount:flux-system:fluxd",
+	Groups: []string{"system:serviceaccounts", "system:serviceaccounts:flux-system"},
+}
 
 // Install applies a folder of deploy, such as overlays/lockdown, as its page says, and
 // returns its objects. The simulated nodes do not run the container: the test does.
@@ -48,15 +57,8 @@ func Arguments(objects []*unstructured.Unstructured, deployment string) ([]strin
 		if obj.GetKind() != "Deployment" || obj.GetName() != deployment {
 			continue
 		}
-		containers, _, err := unstructured.NestedSlice(obj.Object, "spec", "template", "spec", "containers")
-		if err != nil || len(containers) != 1 {
-			return nil, fmt.Errorf("the Deployment %s has %d containers, error %w", deployment, len(containers), err)
-		}
-		args, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
-		for i := range args {
-			args[i] = strings.ReplaceAll(args[i], "$(RUNTIME_NAMESPACE)", obj.GetNamespace())
-		}
-		return slices.DeleteFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--cache-dir=") }), err
+		c, err := install.ReadController(obj)
+		return slices.DeleteFunc(c.Args, func(arg string) bool { return strings.HasPrefix(arg, "--cache-dir=") }), err
 	}
 	return nil, fmt.Errorf("there is no Deployment %s", deployment)
 }

@@ -31,7 +31,7 @@ type state struct {
 var watched = []schema.GroupVersionResource{
 	harness.ConfigMaps, world.Secrets, harness.Services, harness.Namespaces, harness.Deployments,
 	{Version: "v1", Resource: "serviceaccounts"}, {Version: "v1", Resource: "pods"},
-	{Group: "apps", Version: "v1", Resource: "replicasets"}, {Group: "batch", Version: "v1", Resource: "jobs"},
+	{Group: "apps", Version: "v1", Resource: "replicasets"}, harness.Jobs,
 	{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"},
 	{Group: "example.com", Version: "v1", Resource: "widgets"},
 }

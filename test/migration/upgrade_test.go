@@ -10,7 +10,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fluxd/fluxd/pkg/api"
 	"github.com/fluxd/fluxd/test/controlplane"
@@ -75,7 +74,7 @@ func TestEndInUpgrade(t *testing.T) {
 		world.Equal(t, way.word+": revision after another reconcile", any(anew), newest(obj, "version"))
 		world.Equal(t, way.word+": records after another reconcile", want, f.records(revision))
 		var hooks []string
-		for _, job := range f.list(schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}) {
+		for _, job := range f.list(harness.Jobs) {
 			if strings.HasPrefix(job.GetName(), way.word) {
 				hooks = append(hooks, job.GetName())
 			}

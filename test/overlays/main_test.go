@@ -21,12 +21,6 @@ var (
 	root, binary, credentials string
 )
 
-// account is who the daemons are.
-var account = controlplane.User{
-	Name:   "system:serviceaccount:flux-system:fluxd",
-	Groups: []string{"system:serviceaccounts", "system:serviceaccounts:flux-system"},
-}
-
 func TestMain(m *testing.M) { program.Main(m, start) }
 
 // start starts what is shared.
@@ -42,7 +36,7 @@ func start(ctx context.Context, stops *program.Stops) error {
 	if err = os.Mkdir(root, 0o755); err != nil {
 		return err
 	}
-	plane, err := controlplane.Start(ctx, controlplane.Options{Users: []controlplane.User{account}})
+	plane, err := controlplane.Start(ctx, controlplane.Options{Users: []controlplane.User{harness.Account}})
 	if err != nil {
 		return err
 	}
@@ -50,7 +44,7 @@ func start(ctx context.Context, stops *program.Stops) error {
 	if cluster, err = harness.Use(ctx, plane); err != nil {
 		return err
 	}
-	credentials, err = plane.KubeconfigFor(account.Name)
+	credentials, err = plane.KubeconfigFor(harness.Account.Name)
 	return err
 }
 

@@ -115,7 +115,7 @@ func TestHooks(t *testing.T) {
 	r.helmRelease("web", "upgrade: {remediation: {remediateLastFailure: true}}")
 	r.ready("web")
 	for _, job := range []string{"web-before", "web-after"} {
-		if r.Get(jobs, job) == nil {
+		if r.Get(harness.Jobs, job) == nil {
 			t.Errorf("the hook %s has not run", job)
 		}
 	}

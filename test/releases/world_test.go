@@ -16,11 +16,7 @@ import (
 	"github.com/fluxd/fluxd/test/upstream"
 )
 
-// The resources that tests look at.
-var (
-	configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	jobs       = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
-)
+var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 
 // release is a world with a registry of charts.
 type release struct {

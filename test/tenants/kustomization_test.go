@@ -455,7 +455,7 @@ func denied(verb, resource, object string) func(*world.World, string) {
 		ctx, cancel := context.WithTimeout(w.T.Context(), world.Patience)
 		defer cancel()
 		err := program.Poll(ctx, func(context.Context) error {
-			all, err := shared.Cluster.AuditEvents(controlplane.AuditMark{}, account.Name)
+			all, err := shared.Cluster.AuditEvents(controlplane.AuditMark{}, harness.Account.Name)
 			if err == nil && !slices.ContainsFunc(all, func(e controlplane.AuditEvent) bool {
 				return e.As == "system:serviceaccount:mallory:deployer" && e.Code == http.StatusForbidden && e.Namespace == victim &&
 					e.Request.Verb == verb && e.Request.Resource == resource && e.Name == object

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/fluxd/fluxd/pkg/sources/git/gittest"
-	"github.com/fluxd/fluxd/test/controlplane"
 	"github.com/fluxd/fluxd/test/harness"
 	"github.com/fluxd/fluxd/test/harness/suite"
 	"github.com/fluxd/fluxd/test/program"
@@ -15,19 +14,13 @@ import (
 
 // What all tests share.
 var (
-	shared = &suite.Suite{Account: &account}
+	shared = &suite.Suite{Account: &harness.Account}
 	// open serves the tenant's own repository to everybody, guarded that of the victim
 	// to who has its password.
 	open, guarded *gittest.Server
 	// door is where the daemon serves its API.
 	door string
 )
-
-// account is who the daemon is: the service account of deploy/.
-var account = controlplane.User{
-	Name:   "system:serviceaccount:flux-system:fluxd",
-	Groups: []string{"system:serviceaccounts", "system:serviceaccounts:flux-system"},
-}
 
 func TestMain(m *testing.M) {
 	shared.Prepare = prepare

@@ -31,7 +31,7 @@ type stock struct {
 func kinds() []schema.GroupVersionResource {
 	all := []schema.GroupVersionResource{
 		harness.ConfigMaps, world.Secrets, harness.Events, harness.Services, harness.Deployments,
-		{Version: "v1", Resource: "serviceaccounts"}, {Group: "batch", Version: "v1", Resource: "jobs"},
+		{Version: "v1", Resource: "serviceaccounts"}, harness.Jobs,
 		{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}, {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	}
 	for _, r := range api.Resources() {
@@ -109,7 +109,7 @@ func (s stock) check(t *testing.T) {
 // strays finds what was read or written beyond the attacker's namespace.
 func (s stock) strays(t *testing.T) {
 	t.Helper()
-	all, err := shared.Cluster.AuditEvents(s.mark, account.Name)
+	all, err := shared.Cluster.AuditEvents(s.mark, harness.Account.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
